@@ -1,0 +1,35 @@
+"""Which customer a portal page is about: `?customer=CODE` chooses, the session remembers, the access rule decides."""
+
+from django.http import Http404, HttpRequest
+
+from accounts.access import customer_or_404
+from accounts.models import Customer
+
+SESSION_KEY = "customer"
+
+
+def current_customer(request: HttpRequest) -> Customer:
+    """Return the page's customer and remember it. Raise Http404 for one that the reader may not see."""
+    asked = request.GET.get("customer")
+    if asked:
+        customer = customer_or_404(request.user, asked)
+        request.session[SESSION_KEY] = customer.code
+        return customer
+    return _remembered(request) or customer_or_404(request.user)
+
+
+def current_customer_or_none(request: HttpRequest) -> Customer | None:
+    """The same where a page can do without, such as an error page."""
+    try:
+        return current_customer(request)
+    except Http404:
+        return None
+
+
+def _remembered(request: HttpRequest) -> Customer | None:
+    """The session's customer, as long as the reader may still see it."""
+    code = request.session.get(SESSION_KEY)
+    try:
+        return customer_or_404(request.user, code) if code else None
+    except Http404:
+        return None

@@ -1,0 +1,129 @@
+"""Who: customers, the people who may act for them, and the keys that programs use."""
+
+import hashlib
+import secrets
+import zoneinfo
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.timezone import now
+
+CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
+CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", "Use a three-letter ISO 4217 code such as EUR.")
+
+
+def validate_timezone(name: str) -> None:
+    """Raise ValidationError unless the name is an IANA time zone that this server knows."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"{name!r} is no IANA time zone. An example: Europe/Berlin.")
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users who sign in by e-mail."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. Signs in by e-mail; staff see the admin, members see their customers' portal."""
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Customer(models.Model):
+    """Who is billed: one currency, one time zone in which months and days are counted."""
+
+    code = models.CharField(max_length=63, unique=True, validators=[CODE])
+    name = models.CharField(max_length=200)
+    currency = models.CharField(max_length=3, validators=[CURRENCY], help_text="ISO 4217, three letters")
+    timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone], help_text="IANA name")
+    address = models.TextField(blank=True, help_text="As printed on the invoice")
+    tax_id = models.CharField(max_length=40, blank=True)
+    locale = models.CharField(max_length=16, default="en-GB", help_text="How numbers and dates are written, e.g. de-DE")
+    grace_hours = models.PositiveSmallIntegerField(default=24, help_text="From the end of a month to its final invoice")
+    members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
+        User, through="Membership", related_name="customers"
+    )
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone in which this customer's days and months begin."""
+        return zoneinfo.ZoneInfo(self.timezone)
+
+
+class Membership(models.Model):
+    """What a person may do for a customer."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", "Owner"
+        BILLING = "billing", "Billing"
+        VIEWER = "viewer", "Viewer"
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "customer"], name="membership_once"),
+            models.CheckConstraint(condition=models.Q(role__in=["owner", "billing", "viewer"]), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class ApiKey(models.Model):
+    """A program's key to one customer, read-only. Only its SHA-256 is kept; 256 random bits need no slow hash."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=12, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        """The hexadecimal SHA-256 under which a secret is kept."""
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    @classmethod
+    def issue(cls, customer: Customer, name: str) -> tuple["ApiKey", str]:
+        """Make a key. The second value is the secret, to be shown once: nothing can recover it."""
+        secret = f"ch_{secrets.token_urlsafe(32)}"
+        key = cls.objects.create(customer=customer, name=name, prefix=secret[:9], digest=cls.digest_of(secret))
+        return key, secret

@@ -1,0 +1,61 @@
+"""Reads the environment for settings.py, so that a bad value stops the start with a sentence that says how to mend it."""
+
+import os
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str) -> str:
+    """Return the variable, or the default where it is unset or empty."""
+    return os.environ.get(name, "").strip() or default
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return a yes-or-no variable. Raise ImproperlyConfigured for anything else."""
+    value = text(name, "yes" if default else "no").lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no. Set it to 1 or 0.")
+
+
+def whole(name: str, default: int, *, low: int, high: int) -> int:
+    """Return a whole number in [low, high]. Raise ImproperlyConfigured for anything else."""
+    value = text(name, str(default))
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        raise ImproperlyConfigured(f"{name}={value!r} must be a whole number from {low} to {high}.")
+    return int(value)
+
+
+def secret(name: str, file: Path) -> str:
+    """Return the variable, else the content of the file, which is made with a random secret (mode 600) on first use."""
+    if value := text(name, ""):
+        return value
+    try:
+        if not file.exists():
+            _make_secret(file)
+        return file.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"Cannot use {file} ({error.strerror}). Set {name} or COREHOUR_DATA_DIR.") from error
+
+
+def _make_secret(file: Path) -> None:
+    """Several processes start at once: whoever links first has made the secret, whole, and the others read it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as new:
+        new.write(secrets.token_urlsafe(64))
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,235 @@
+"""How much: machines, the samples they sent, the quarter-hour sums, and the books that make each sample count once.
+
+Rows that ingest writes start with the machine, carry no database constraint to other tables and are written only by
+`usage/ingest.py`: one Kafka partition goes into one database in one transaction, so they could move to a server of their own.
+"""
+
+import uuid
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import F, Q
+from django.utils.timezone import now
+
+from accounts.models import CODE, Customer, User
+from usage.meters import QUANTITY_COLUMNS
+
+
+class Machine(models.Model):
+    """A metered machine. Its code is the machine id on the wire, unique in the installation; the name is for people."""
+
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="machines")
+    code = models.CharField(max_length=63, unique=True, validators=[CODE], help_text="The machine id that its agent sends")
+    name = models.CharField(max_length=120, blank=True)
+    machine_class = models.CharField(max_length=40, blank=True, help_text="Prices may differ by class")
+    cores = models.PositiveIntegerField(default=0, editable=False, help_text="As last reported")
+    memory_mib = models.PositiveBigIntegerField(default=0, editable=False, help_text="As last reported")
+    last_seen_ms = models.BigIntegerField(default=0, editable=False, help_text="End of the newest sample, epoch ms")
+    created_at = models.DateTimeField(default=now, editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True, help_text="From then on its samples are refused")
+
+    class Meta:
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name or self.code
+
+
+class UsageQuantities(models.Model):
+    """What a sample and a bucket have in common: integers that add up in any order."""
+
+    cpu_ms = models.BigIntegerField(default=0, help_text="core-milliseconds")
+    memory_mib_ms = models.BigIntegerField(default=0, help_text="MiB x ms")
+    disk_mib_ms = models.BigIntegerField(default=0, help_text="MiB x ms")
+    net_rx = models.BigIntegerField(default=0, help_text="bytes")
+    net_tx = models.BigIntegerField(default=0, help_text="bytes")
+    disk_read = models.BigIntegerField(default=0, help_text="bytes")
+    disk_write = models.BigIntegerField(default=0, help_text="bytes")
+    cpu_upct = models.BigIntegerField(default=0, help_text="micro-percent: one reading a sample")
+    memory_upct = models.BigIntegerField(default=0, help_text="micro-percent: one reading a sample")
+
+    class Meta:
+        abstract = True
+
+
+class UsageSample(UsageQuantities):
+    """What one machine used in [start_ms, end_ms). (machine, stream, seq) names a sample for ever.
+
+    The paper's version 0 message is a reading without an interval: start_ms equals end_ms.
+    """
+
+    pk = models.CompositePrimaryKey("machine_id", "stream", "seq")
+    machine = models.ForeignKey(Machine, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="samples")
+    stream = models.UUIDField()
+    seq = models.BigIntegerField()
+    start_ms = models.BigIntegerField()
+    end_ms = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["machine", "end_ms"], name="sample_by_time")]
+        constraints = [
+            models.CheckConstraint(condition=Q(end_ms__gte=F("start_ms")) & Q(start_ms__gte=0), name="sample_interval"),
+            models.CheckConstraint(condition=Q(seq__gte=0), name="sample_seq"),
+            models.CheckConstraint(
+                condition=Q(*[(f"{column}__gte", 0) for column in QUANTITY_COLUMNS]), name="sample_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.machine_id}/{self.stream}/{self.seq}"
+
+
+class UsageBucket(UsageQuantities):
+    """The sum of all samples of a machine in one quarter hour, samples across an edge split in proportion."""
+
+    machine = models.ForeignKey(Machine, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="buckets")
+    start_ms = models.BigIntegerField(help_text="A multiple of 15 minutes, epoch ms")
+    covered_ms = models.BigIntegerField(default=0, help_text="How much of the quarter hour was metered")
+    samples = models.BigIntegerField(default=0, help_text="Samples that start in this quarter hour")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["machine", "start_ms"], name="bucket_once"),
+            models.CheckConstraint(condition=Q(start_ms__gte=0), name="bucket_start"),
+            models.CheckConstraint(
+                condition=Q(*[(f"{column}__gte", 0) for column in (*QUANTITY_COLUMNS, "covered_ms", "samples")]),
+                name="bucket_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.machine_id} at {self.start_ms}"
+
+
+class StreamRun(models.Model):
+    """A run [lo, hi) of sequence numbers received from one stream. It outlives the samples, so nothing counts twice."""
+
+    machine = models.ForeignKey(Machine, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="runs")
+    stream = models.UUIDField()
+    lo = models.BigIntegerField()
+    hi = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["machine", "stream", "lo"], name="run_once"),
+            models.CheckConstraint(condition=Q(hi__gt=F("lo")) & Q(lo__gte=0), name="run_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream} [{self.lo}, {self.hi})"
+
+
+class IngestOffset(models.Model):
+    """Where the next batch of a partition begins, and what became of every message before it.
+
+    next_offset - first_offset = stored + duplicate + rejected + skipped, always: the counters move in the transaction
+    that moves next_offset. `skipped` are offsets that hold no message (transaction markers, compaction, accepted loss).
+    """
+
+    topic = models.CharField(max_length=249)
+    partition = models.PositiveIntegerField()
+    cluster_id = models.CharField(max_length=64)
+    topic_id = models.CharField(max_length=64)
+    first_offset = models.BigIntegerField()
+    next_offset = models.BigIntegerField()
+    stored = models.BigIntegerField(default=0)
+    duplicate = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0)
+    samples_stored = models.BigIntegerField(default=0)
+    samples_duplicate = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering = ["topic", "partition"]
+        constraints = [
+            models.UniqueConstraint(fields=["topic", "partition"], name="offset_once"),
+            models.CheckConstraint(
+                condition=Q(next_offset=F("first_offset") + F("stored") + F("duplicate") + F("rejected") + F("skipped")),
+                name="offset_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition} at {self.next_offset}"
+
+
+class Reason(models.TextChoices):
+    """Why a message was refused."""
+
+    NOT_JSON = "not_json", "Not JSON"
+    DUPLICATE_KEY = "duplicate_key", "Duplicate key"
+    WRONG_TYPE = "wrong_type", "Wrong type or missing field"
+    NOT_INTEGER = "not_integer", "Number that is not a whole number"
+    NEGATIVE = "negative", "Negative value"
+    OUT_OF_RANGE = "out_of_range", "Number out of range"
+    BAD_INTERVAL = "bad_interval", "Interval ends before it starts, or is empty"
+    TOO_LONG = "too_long", "Interval longer than an hour"
+    TOO_MUCH_CPU = "too_much_cpu", "More CPU than the cores can give"
+    TOO_MUCH_MEMORY = "too_much_memory", "More memory than there is"
+    IN_FUTURE = "in_future", "More than five minutes in the future"
+    TOO_OLD = "too_old", "Older than the oldest usage accepted"
+    UNKNOWN_MACHINE = "unknown_machine", "Unknown machine"
+    FOREIGN_MACHINE = "foreign_machine", "Machine differs from the message's key or source"
+    RETIRED_MACHINE = "retired_machine", "Retired machine"
+    UNKNOWN_VERSION = "unknown_version", "Message type of another major version"
+    EQUIVOCATION = "equivocation", "Same identity with other content"
+    EMPTY = "empty", "No sample"
+    TOO_MANY = "too_many", "More than 500 samples"
+    TOO_LARGE = "too_large", "Larger than 256 KiB"
+    POISON = "poison", "Raised an unexpected error"
+
+
+class RejectedMessage(models.Model):
+    """A message that was not counted, with its bytes, so that it can be understood and, once mended, replayed."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        REPLAYED = "replayed", "Replayed"
+        DISCARDED = "discarded", "Discarded"
+
+    topic = models.CharField(max_length=249)
+    topic_id = models.CharField(max_length=64)
+    partition = models.PositiveIntegerField()
+    offset = models.BigIntegerField()
+    timestamp_ms = models.BigIntegerField(help_text="Kafka's timestamp")
+    key = models.BinaryField()
+    value = models.BinaryField()
+    headers = models.JSONField(default=list, encoder=DjangoJSONEncoder, help_text="Pairs of name and base64 value")
+    machine_code = models.CharField(max_length=63, blank=True, db_index=True)
+    reason = models.CharField(max_length=24, choices=Reason.choices, db_index=True)
+    detail = models.CharField(max_length=500, blank=True)
+    rejected_at = models.DateTimeField(default=now, db_index=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN, db_index=True)
+    resolution = models.CharField(max_length=500, blank=True)
+    resolved_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["topic", "topic_id", "partition", "offset"], name="rejected_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}@{self.offset}: {self.get_reason_display()}"
+
+
+class IngestIncident(models.Model):
+    """Something an operator must know of: loss that was accepted, an agent that contradicts itself."""
+
+    class Kind(models.TextChoices):
+        ACCEPTED_LOSS = "accepted_loss", "Loss accepted"
+        TOPIC_RECREATED = "topic_recreated", "Topic re-created"
+        EQUIVOCATION = "equivocation", "Same sample with other content"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    detail = models.TextField()
+    at = models.DateTimeField(default=now)
+    reference = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.at:%Y-%m-%d %H:%M}"
