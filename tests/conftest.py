@@ -1,0 +1,36 @@
+"""What every test may ask for. Kafka is always a real broker: one per run, a fresh topic per test."""
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from billingsite.broker import PARTITIONS, EmbeddedKafka
+from billingsite.kafka_node import free_ports
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running broker: the one that TEST_KAFKA_BOOTSTRAP_SERVERS names, else one of this run's own."""
+    if given := os.environ.get("TEST_KAFKA_BOOTSTRAP_SERVERS"):
+        yield given
+        return
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), port=free_ports(1)[0]) as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def kafka_admin(kafka_bootstrap: str) -> Iterator[KafkaAdminClient]:
+    admin = KafkaAdminClient(bootstrap_servers=kafka_bootstrap.split(","))
+    yield admin
+    admin.close()
+
+
+@pytest.fixture
+def topic(kafka_admin: KafkaAdminClient) -> str:
+    """An empty topic of three partitions that no other test has ever written to."""
+    name = f"usage-{uuid.uuid4().hex}"
+    kafka_admin.create_topics({name: {"num_partitions": PARTITIONS}}, wait_for_metadata=True)
+    return name
