@@ -22,10 +22,18 @@ def cache_dir() -> Path:
     return Path(os.environ.get("COREHOUR_CACHE_DIR") or Path.home() / ".cache" / "corehour")
 
 
+def are_here() -> bool:
+    return _ready().is_dir()
+
+
+def _ready() -> Path:
+    return cache_dir() / f"kafka-{KAFKA_VERSION}"
+
+
 def jars() -> Path:
     """Return the folder of Kafka's jars, fetching them if this user has not got them yet (10 to 20 s)."""
-    ready = cache_dir() / f"kafka-{KAFKA_VERSION}"
-    if ready.is_dir():
+    ready = _ready()
+    if are_here():
         return ready
     try:
         ready.parent.mkdir(parents=True, exist_ok=True)
