@@ -1,5 +1,6 @@
 """What every HTTP answer carries: a request id, and a content security policy that fits the page."""
 
+import re
 import uuid
 from collections.abc import Callable
 
@@ -7,15 +8,18 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
 
 class RequestIdMiddleware:
-    """Name each request, so that an error a customer reads aloud can be found in the log."""
+    """Name each request, so that an error a customer reads aloud can be found in the log. A name that was sent is kept."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.META["REQUEST_ID"] = request_id = uuid.uuid4().hex[:12]
+        sent = request.headers.get("X-Request-Id", "")
+        request.META["REQUEST_ID"] = request_id = sent if SANE_ID.fullmatch(sent) else uuid.uuid4().hex[:12]
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response

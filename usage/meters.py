@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 MS_PER_HOUR = 3_600_000
 MIB_PER_GIB = 1024
+PLACES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,15 @@ class Meter:
     base: str
     unit: str
     per_unit: int
+
+    def in_units(self, base: int) -> str:
+        """Return a quantity of 0 or more in `unit` as a decimal string of up to 12 places, half up.
+
+        That is fine enough to be exact: multiplied by `per_unit` and rounded it gives the base quantity again.
+        """
+        scaled = (2 * base * 10**PLACES + self.per_unit) // (2 * self.per_unit)
+        whole, rest = divmod(scaled, 10**PLACES)
+        return f"{whole}.{rest:0{PLACES}d}".rstrip("0").rstrip(".")
 
 
 CORE_MS = "core-ms"
