@@ -1,5 +1,6 @@
 """Every setting comes from the environment and has a default that works with no configuration. README lists them all."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 30,
         "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
     }
+    # A file, so that tests meet WAL and locks as production does, and several runs can stand side by side.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
 elif not DATABASES["default"]["ENGINE"].endswith("postgresql"):
     raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://; other databases are not supported.")
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if DATABASES["default"]["ENGINE"].endswith("sqlite3") else 60

@@ -91,9 +91,10 @@ class UsageBucket(UsageQuantities):
         constraints = [
             models.UniqueConstraint(fields=["machine", "start_ms"], name="bucket_once"),
             models.CheckConstraint(condition=Q(start_ms__gte=0), name="bucket_start"),
+            # Half of what eight bytes hold: on SQLite a sum beyond them would silently become a float.
             models.CheckConstraint(
-                condition=Q(*[(f"{column}__gte", 0) for column in (*QUANTITY_COLUMNS, "covered_ms", "samples")]),
-                name="bucket_not_negative",
+                condition=Q(*[(f"{column}__range", (0, 2**62)) for column in (*QUANTITY_COLUMNS, "covered_ms", "samples")]),
+                name="bucket_in_bounds",
             ),
         ]
 
@@ -202,6 +203,7 @@ class RejectedMessage(models.Model):
     rejected_at = models.DateTimeField(default=now, db_index=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN, db_index=True)
     resolution = models.CharField(max_length=500, blank=True)
+    replayed_samples = models.PositiveIntegerField(default=0, editable=False, help_text="Samples that its replay stored")
     resolved_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     resolved_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,0 +1,34 @@
+"""How the server's processes reach Kafka: one place for the settings that exactly-once depends on."""
+
+from typing import Any
+
+from django.conf import settings
+from kafka import KafkaConsumer
+
+
+def security() -> dict[str, Any]:
+    """The connection settings that every client needs, for kafka-python."""
+    return {"bootstrap_servers": settings.KAFKA_BOOTSTRAP_SERVERS.split(","), **settings.KAFKA_SECURITY}
+
+
+def usage_consumer(*, instance: str | None = None, **overrides: Any) -> KafkaConsumer:
+    """Return a member of the usage group that never commits, resets or skips by itself.
+
+    With `instance` it is a static member: restarted under the same name it takes its partitions back at once.
+    Raise kafka.errors.KafkaError where no broker answers.
+    """
+    options: dict[str, Any] = {
+        "group_id": settings.KAFKA_GROUP,
+        "client_id": "corehour-usage",
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+        "allow_auto_create_topics": False,
+        "max_poll_records": 5_000,
+        "fetch_max_wait_ms": 100,
+        "max_partition_fetch_bytes": 4 * 1024 * 1024,
+        "session_timeout_ms": 10_000,
+        "heartbeat_interval_ms": 3_000,
+        "group_instance_id": instance,
+    }
+    return KafkaConsumer(**security(), **(options | overrides))

@@ -1,0 +1,327 @@
+"""Third step on the data's way: one batch of one partition into one database, in one transaction. The only writer of
+samples, buckets, runs, rejected messages and offsets.
+
+What survives a crash: before the commit nothing, after it everything, because the next offset is in the same
+transaction as the rows. Kafka's redelivery and a second worker both meet the compare-and-set on that offset.
+"""
+
+import base64
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db import DataError, IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.utils.timezone import now
+
+from accounts.models import User
+from usage import sql
+from usage.batch import decode_all
+from usage.buckets import gains
+from usage.classify import Decoded, SampleKey, Verdict, classify, repeated_keys
+from usage.models import IngestIncident, IngestOffset, RejectedMessage
+from usage.wire import Limits, RawMessage, Row, claimed_machine
+from usage.wire_errors import Refused
+
+log = logging.getLogger(__name__)
+MAX_POISON_IN_A_ROW = 100
+
+
+class LostOwnership(Exception):
+    """Another worker moved this partition's offset: the batch was rolled back, reload the position."""
+
+
+class TooMuchPoison(Exception):
+    """More messages in a row raised than a bad message explains: the fault is the server's. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a batch begins: the offset that the database must still hold when the batch is written."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    next_offset: int
+    using: str = "default"
+
+
+@dataclass(slots=True)
+class PoisonGuard:
+    """How many messages in a row have raised, across batches."""
+
+    in_a_row: int = 0
+
+    def after(self, batch: Sequence[Decoded]) -> int:
+        """Return the count behind this batch. Raise TooMuchPoison where it passes the limit on the way."""
+        count = self.in_a_row
+        for item in batch:
+            count = count + 1 if item.refused is not None and item.refused.reason == "poison" else 0
+            if count > MAX_POISON_IN_A_ROW:
+                raise TooMuchPoison(
+                    f"More than {MAX_POISON_IN_A_ROW} messages in a row raised, the last at {item.raw.topic}-"
+                    f"{item.raw.partition}@{item.raw.offset} ({item.refused.detail if item.refused else ''}). This looks like a "
+                    "fault of this version, not of the messages: mend or roll back, then start the worker again."
+                )
+        return count
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of a batch: messages by state, samples, and the new rows by message for the live push."""
+
+    stored: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    samples_stored: int = 0
+    samples_duplicate: int = 0
+    new: list[tuple[Decoded, list[Row]]] = field(default_factory=list)
+
+    def __iadd__(self, other: "BatchResult") -> "BatchResult":
+        self.stored += other.stored
+        self.duplicate += other.duplicate
+        self.rejected += other.rejected
+        self.skipped += other.skipped
+        self.samples_stored += other.samples_stored
+        self.samples_duplicate += other.samples_duplicate
+        self.new += other.new
+        return self
+
+
+def store(position: Position, records: Sequence[RawMessage], limits: Limits, guard: PoisonGuard | None = None) -> BatchResult:
+    """Store one partition's records, the first of which is at or after the position, and move its offset behind the last.
+
+    Raise LostOwnership where the database holds another offset by now, TooMuchPoison, and Django's OperationalError or
+    InterfaceError where the database is away: in each case nothing more was written. A record that makes the database
+    refuse the batch is found by halving and ends as a rejected message.
+    """
+    return _store(position, decode_all(records, limits, position.using), guard or PoisonGuard())
+
+
+def _store(position: Position, batch: list[Decoded], guard: PoisonGuard) -> BatchResult:
+    count = guard.after(batch)
+    try:
+        result = _write(position, batch)
+    except (DataError, IntegrityError) as error:
+        return _bisect(position, batch, guard, error)
+    guard.in_a_row = count
+    return result
+
+
+def _bisect(position: Position, batch: list[Decoded], guard: PoisonGuard, error: Exception) -> BatchResult:
+    """Find the record that the database refuses, and reject it alone. Each half is a transaction of its own."""
+    if len(batch) == 1:
+        if batch[0].refused is not None:
+            raise error  # Even as a rejection it cannot be written: no message's fault.
+        log.error(
+            "Message %s-%s@%s is refused by the database: %s", position.topic, position.partition, position.next_offset, error
+        )
+        return _store(position, [Decoded(batch[0].raw, refused=Refused("poison", f"{type(error).__name__}: {error}"))], guard)
+    half = len(batch) // 2
+    result = _store(position, batch[:half], guard)
+    following = Position(position.topic, position.topic_id, position.partition, batch[half - 1].raw.offset + 1, position.using)
+    result += _store(following, batch[half:], guard)
+    return result
+
+
+def _write(position: Position, batch: list[Decoded]) -> BatchResult:
+    """The transaction. The offset is locked first, so that a rival waits or fails, and moved last by compare-and-set."""
+    with transaction.atomic(using=position.using):
+        if _offset(position).select_for_update().first() is None:
+            raise LostOwnership(f"{position.topic}-{position.partition} is no longer at {position.next_offset}")
+        verdict, inserted = _write_samples(batch, position.using)
+        _write_rejected(verdict, position.using)
+        result = _result(verdict, inserted)
+        result.skipped = batch[-1].raw.offset + 1 - position.next_offset - len(batch)
+        _move_offset(position, result)
+    return result
+
+
+def _offset(position: Position) -> QuerySet[IngestOffset]:
+    """The partition's row, as long as it is where this batch begins."""
+    return IngestOffset.objects.using(position.using).filter(
+        topic=position.topic,
+        partition=position.partition,
+        topic_id=position.topic_id,
+        next_offset=position.next_offset,
+    )
+
+
+def _write_samples(batch: Sequence[Decoded], using: str) -> tuple[Verdict, dict[SampleKey, Row]]:
+    """Judge the batch by the books, then write runs, samples and buckets. Return the verdict and the really new rows."""
+    streams = {(item.machine_pk, item.message.stream) for item in batch if item.message is not None}
+    sql.lock_machines((machine for machine, _ in streams), using)
+    runs = sql.load_runs(streams, using)
+    before = {key: known.pairs() for key, known in runs.items()}
+    verdict = classify(batch, runs, sql.load_rows(repeated_keys(batch, runs), using))
+    sql.save_runs(before, {key: known.pairs() for key, known in verdict.runs.items()}, using)
+    inserted = sql.insert_samples(verdict.new, using)
+    sql.add_to_buckets(gains((key[0], row) for key, row in inserted.items()), using)
+    sql.see_machines(_seen(verdict, inserted), using)
+    return verdict, inserted
+
+
+def _seen(verdict: Verdict, inserted: dict[SampleKey, Row]) -> dict[int, tuple[int, int, int]]:
+    """The newest sample's end, cores and MiB of each machine with new rows."""
+    seen: dict[int, tuple[int, int, int]] = {}
+    for item, keys in verdict.accepted:
+        ends = [inserted[key].end_ms for key in keys if key in inserted]
+        if ends and item.message is not None and max(ends) > seen.get(item.machine_pk, (0, 0, 0))[0]:
+            seen[item.machine_pk] = (max(ends), item.message.cores, item.message.memory_mib)
+    return seen
+
+
+def _write_rejected(verdict: Verdict, using: str) -> None:
+    RejectedMessage.objects.using(using).bulk_create(
+        [_rejected_row(raw, refused) for raw, refused in verdict.rejected], batch_size=500
+    )
+    for raw, refused in verdict.rejected:
+        if refused.reason == "equivocation":
+            detail = f"{claimed_machine(raw)}: {refused.detail} ({raw.topic}-{raw.partition}@{raw.offset})"
+            IngestIncident.objects.using(using).create(kind=IngestIncident.Kind.EQUIVOCATION, detail=detail)
+
+
+def _rejected_row(raw: RawMessage, refused: Refused) -> RejectedMessage:
+    return RejectedMessage(
+        topic=raw.topic,
+        topic_id=raw.topic_id,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp_ms=raw.timestamp_ms,
+        key=raw.key or b"",
+        value=raw.value or b"",
+        headers=[[name, base64.b64encode(value or b"").decode()] for name, value in raw.headers],
+        machine_code=claimed_machine(raw),
+        reason=refused.reason,
+        detail=refused.detail.replace("\0", "")[:500],
+    )
+
+
+def _result(verdict: Verdict, inserted: dict[SampleKey, Row]) -> BatchResult:
+    """Count each message once. One whose samples were all there already is a duplicate, however that was found out."""
+    result = BatchResult(rejected=len(verdict.rejected), samples_duplicate=verdict.samples_duplicate)
+    for item, keys in verdict.accepted:
+        rows = [inserted[key] for key in keys if key in inserted]
+        result.samples_duplicate += len(keys) - len(rows)
+        if rows:
+            result.stored += 1
+            result.samples_stored += len(rows)
+            result.new.append((item, rows))
+        else:
+            result.duplicate += 1
+    return result
+
+
+def _move_offset(position: Position, result: BatchResult) -> None:
+    """Compare and set. The counters move with the offset, and a CHECK holds their sum."""
+    messages = result.stored + result.duplicate + result.rejected + result.skipped
+    moved = _offset(position).update(
+        next_offset=F("next_offset") + messages,
+        stored=F("stored") + result.stored,
+        duplicate=F("duplicate") + result.duplicate,
+        rejected=F("rejected") + result.rejected,
+        skipped=F("skipped") + result.skipped,
+        samples_stored=F("samples_stored") + result.samples_stored,
+        samples_duplicate=F("samples_duplicate") + result.samples_duplicate,
+        updated_at=now(),
+    )
+    if moved != 1:
+        raise LostOwnership(f"{position.topic}-{position.partition} moved while a batch was written")
+
+
+def open_offset(found: IngestOffset, using: str = "default") -> IngestOffset:
+    """Return the stored row of a partition, made from `found` (its log's first offset) where there is none yet."""
+    row, _ = IngestOffset.objects.using(using).get_or_create(
+        topic=found.topic,
+        partition=found.partition,
+        defaults={
+            "cluster_id": found.cluster_id,
+            "topic_id": found.topic_id,
+            "first_offset": found.first_offset,
+            "next_offset": found.first_offset,
+        },
+    )
+    return row
+
+
+def accept_loss(row: IngestOffset, found: IngestOffset, reason: str, using: str = "default") -> IngestOffset:
+    """Go on at the log's first offset although messages are gone, and leave an incident. Return the row as it is now.
+
+    Within one topic the lost offsets count as skipped; a re-created topic begins a new count.
+    """
+    same_topic = row.topic_id == found.topic_id and row.cluster_id == found.cluster_id
+    with transaction.atomic(using=using):
+        kind = IngestIncident.Kind.ACCEPTED_LOSS if same_topic else IngestIncident.Kind.TOPIC_RECREATED
+        IngestIncident.objects.using(using).create(kind=kind, detail=f"{reason} Books before: {_books(row)}")
+        changes = {"next_offset": found.first_offset}
+        if same_topic and found.first_offset > row.next_offset:
+            changes["skipped"] = row.skipped + found.first_offset - row.next_offset
+        else:
+            zero = dict.fromkeys(("stored", "duplicate", "rejected", "skipped", "samples_stored", "samples_duplicate"), 0)
+            changes |= zero | {"first_offset": found.first_offset}
+        guarded = IngestOffset.objects.using(using).filter(pk=row.pk, next_offset=row.next_offset, topic_id=row.topic_id)
+        if guarded.update(cluster_id=found.cluster_id, topic_id=found.topic_id, updated_at=now(), **changes) != 1:
+            raise LostOwnership(f"{row} moved meanwhile")
+    return IngestOffset.objects.using(using).get(pk=row.pk)
+
+
+def _books(row: IngestOffset) -> str:
+    return (
+        f"{row.topic}-{row.partition} of topic id {row.topic_id}, [{row.first_offset}, {row.next_offset}): stored {row.stored}, "
+        f"duplicate {row.duplicate}, rejected {row.rejected}, skipped {row.skipped}, samples {row.samples_stored}."
+    )
+
+
+def raw_of(rejected: RejectedMessage) -> RawMessage:
+    """Return the message as Kafka delivered it."""
+    return RawMessage(
+        topic=rejected.topic,
+        topic_id=rejected.topic_id,
+        partition=rejected.partition,
+        offset=rejected.offset,
+        timestamp_ms=rejected.timestamp_ms,
+        key=bytes(rejected.key),
+        value=bytes(rejected.value),
+        headers=tuple((name, base64.b64decode(value)) for name, value in rejected.headers),
+    )
+
+
+def replay_rejected(rejected_pk: int, user: User, limits: Limits, using: str = "default") -> RejectedMessage:
+    """Judge an open rejected message again and store what it holds. Return the row with what became of it.
+
+    It keeps the identity that Kafka gave it, so replaying twice adds nothing. Whoever replays admits old usage: pass
+    limits without a maximum age. The offset's counters keep counting it as rejected; the row says how many samples it
+    brought. Raise Refused, writing nothing, where it is still refused, or is no longer open.
+    """
+    with transaction.atomic(using=using):
+        row = _open_row(rejected_pk, using)
+        batch = decode_all([raw_of(row)], limits, using)
+        verdict, inserted = _write_samples(batch, using)
+        if verdict.rejected:
+            raise verdict.rejected[0][1]
+        result = _result(verdict, inserted)
+        row.replayed_samples = result.samples_stored
+        known = f", {result.samples_duplicate} were stored already" if result.samples_duplicate else ""
+        _resolve(row, RejectedMessage.State.REPLAYED, f"{result.samples_stored} samples stored{known}", user)
+    return row
+
+
+def discard_rejected(rejected_pk: int, user: User, reason: str, using: str = "default") -> RejectedMessage:
+    """Close an open rejected message for good, with a reason. Raise Refused where it is no longer open."""
+    with transaction.atomic(using=using):
+        row = _open_row(rejected_pk, using)
+        _resolve(row, RejectedMessage.State.DISCARDED, reason, user)
+    return row
+
+
+def _open_row(pk: int, using: str) -> RejectedMessage:
+    row = RejectedMessage.objects.using(using).select_for_update().get(pk=pk)
+    if row.state != RejectedMessage.State.OPEN:
+        raise Refused("not_open", f"it was {row.get_state_display().lower()} before: {row.resolution}")
+    return row
+
+
+def _resolve(row: RejectedMessage, state: RejectedMessage.State, resolution: str, user: User) -> None:
+    row.state, row.resolution, row.resolved_by, row.resolved_at = state, resolution[:500], user, now()
+    row.save(update_fields=["state", "resolution", "resolved_by", "resolved_at", "replayed_samples"])

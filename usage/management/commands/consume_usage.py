@@ -1,0 +1,110 @@
+"""The worker: stores what agents publish, exactly once, until it is told to stop."""
+
+import logging
+import signal
+import threading
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from kafka.errors import KafkaError
+
+from usage.broker import usage_consumer
+from usage.ingest import BatchResult, TooMuchPoison
+from usage.live import LivePush
+from usage.worker import LossFound, Worker
+
+log = logging.getLogger(__name__)
+REPORT_EVERY_S = 30.0
+DAY_MS = 86_400_000
+
+
+class Command(BaseCommand):
+    """`manage.py consume_usage`."""
+
+    help = "Store usage from Kafka exactly once. Ctrl-C or SIGTERM finishes the batch in hand and stops."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--until-caught-up", action="store_true", help="stop at the end of the log as it is now")
+        parser.add_argument("--accept-loss", action="store_true", help="go on where messages are gone, leaving an incident row")
+        parser.add_argument("--instance", metavar="NAME", help="a fixed name in the group, for a restart without a pause")
+        parser.add_argument("--topic", default=settings.USAGE_TOPIC)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        live = LivePush()
+        live.start()
+        try:
+            worker = self._worker(live, options)
+            self._run(worker, until_caught_up=options["until_caught_up"])
+        except (LossFound, TooMuchPoison) as error:
+            raise CommandError(str(error)) from error
+        finally:
+            live.close()
+
+    def _worker(self, live: LivePush, options: dict[str, Any]) -> Worker:
+        return Worker(
+            self._consumer(options["instance"]),
+            options["topic"],
+            max_age_ms=settings.USAGE_MAX_AGE_DAYS * DAY_MS,
+            live=live,
+            accept_loss=options["accept_loss"],
+        )
+
+    def _consumer(self, instance: str | None) -> Any:
+        """Wait for a broker as long as it takes, with a line now and then."""
+        while True:
+            try:
+                return usage_consumer(instance=instance)
+            except KafkaError as error:
+                log.warning("Kafka at %s does not answer (%s); trying again", settings.KAFKA_BOOTSTRAP_SERVERS, error)
+                if self.stopping.wait(2.0):
+                    raise CommandError("Stopped before Kafka answered.") from error
+
+    def _run(self, worker: Worker, *, until_caught_up: bool) -> None:
+        try:
+            ends = worker.ends() if until_caught_up else None
+            while not self.stopping.is_set():
+                self._step(worker)
+                if ends is not None and _caught_up(worker, ends):
+                    break
+        finally:
+            worker.close()
+            self.stdout.write(_summary(worker.total))
+
+    def _step(self, worker: Worker) -> None:
+        try:
+            result = worker.step(timeout_s=0.5)
+        except KafkaError as error:
+            log.warning("Kafka does not answer (%s: %s); trying again", type(error).__name__, error)
+            self.stopping.wait(1.0)
+            return
+        self._report(worker, result)
+
+    def _report(self, worker: Worker, result: BatchResult) -> None:
+        """A line when messages were refused, and now and then while there is work."""
+        if result.rejected:
+            log.warning("%d messages were rejected; the desk in the admin says why", result.rejected)
+        now = time.monotonic()
+        if (result.stored or result.duplicate) and now - getattr(self, "reported_at", 0.0) >= REPORT_EVERY_S:
+            self.reported_at = now
+            log.info("So far: %s", _summary(worker.total))
+
+
+def _caught_up(worker: Worker, ends: dict[int, int]) -> bool:
+    try:
+        return worker.caught_up(ends)
+    except (OperationalError, InterfaceError):
+        return False
+
+
+def _summary(total: BatchResult) -> str:
+    return (
+        f"{total.stored} messages stored, {total.duplicate} duplicate, {total.rejected} rejected; "
+        f"{total.samples_stored} samples stored, {total.samples_duplicate} duplicate"
+    )
