@@ -1,0 +1,147 @@
+"""Every check of the project, in one run: what `bin/test` hands over to. Closes with `N passed, N failed` over all of them."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+from billingsite.broker import BrokerError, EmbeddedKafka
+from billingsite.kafka_node import free_ports
+from tests.chromium import find_chromium
+from tests.postgres import PostgresMissing, postgres
+
+PARTS = ("lint", "sqlite", "postgres", "browser")
+# Nothing of the caller's installation may decide how a test ends, or be touched by one.
+NOT_OURS = ("DATABASE_URL", "REDIS_URL", "KAFKA_", "USAGE_", "COREHOUR_", "DJANGO_", "SECRET_KEY", "DEBUG", "LOG_")
+KEEP = ("COREHOUR_CACHE_DIR",)
+NO_TESTS = 5
+
+
+@dataclass
+class Tally:
+    """What became of the checks so far. A part that could not be had is skipped, or failed where CI counts on it."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def miss(self, why: str) -> None:
+        in_ci = os.environ.get("CI", "").lower() == "true"
+        print(f"NOT RUN: {why}", flush=True)
+        self.failed += in_ci
+        self.skipped += not in_ci
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+class Run:
+    def __init__(self, folder: Path, arguments: list[str]) -> None:
+        self.folder = folder
+        self.arguments = arguments
+        self.tally = Tally()
+        self.env = {name: value for name, value in os.environ.items() if name in KEEP or not name.startswith(NOT_OURS)}
+        self.env["COREHOUR_DATA_DIR"] = str(folder / "data")
+
+    def lint(self) -> None:
+        self._check("format", "ruff", "format", "--check", ".")
+        self._check("lint", "ruff", "check", ".")
+        self._check("types", "mypy")
+        self._check("migrations", "manage.py", "makemigrations", "--check", "--dry-run")
+
+    def sqlite(self) -> None:
+        self._pytest("sqlite", {"DATABASE_URL": f"sqlite:///{self.folder / 'corehour.sqlite3'}"})
+
+    def postgres(self) -> None:
+        try:
+            with postgres() as url:
+                self._pytest("postgres", {"DATABASE_URL": url})
+        except PostgresMissing as error:
+            self.tally.miss(f"tests on PostgreSQL. {error}")
+
+    def browser(self) -> None:
+        """A run of its own: Playwright's loop and pytest-asyncio's cannot share a process."""
+        chromium, why = find_chromium(self.folder / "apt.log")
+        if chromium is None:
+            self.tally.miss(f"tests in a browser. {why}")
+            return
+        self._pytest("browser", {"CHROMIUM": chromium}, "tests/browser")
+
+    def _pytest(self, name: str, env: dict[str, str], *arguments: str) -> None:
+        report = self.folder / f"{name}.xml"
+        command = [
+            "-m",
+            "pytest",
+            "-q",
+            f"--junit-xml={report}",
+            "-o",
+            f"cache_dir={self.folder / 'cache'}",
+            *arguments,
+            *self.arguments,
+        ]
+        code = self._run(f"tests: {name}", command, env)
+        if code == NO_TESTS:
+            self.tally.miss(f"{name}: pytest found no test")
+            return
+        counted = _count(report)
+        self.tally.passed += counted.passed
+        self.tally.skipped += counted.skipped
+        self.tally.failed += counted.failed or (1 if code else 0)
+
+    def _check(self, name: str, program: str, *arguments: str) -> None:
+        start = [program] if program.endswith(".py") else ["-m", program]
+        code = self._run(name, [*start, *arguments], {})
+        self.tally.passed += code == 0
+        self.tally.failed += code != 0
+
+    def _run(self, name: str, command: list[str], env: dict[str, str]) -> int:
+        print(f"\n== {name}", flush=True)
+        began = time.monotonic()
+        code = subprocess.run(
+            [sys.executable, *command], env={**self.env, **env}, stdin=subprocess.DEVNULL, check=False
+        ).returncode
+        print(f"== {name}: {'ok' if code == 0 else f'exit code {code}'} after {time.monotonic() - began:.0f} s", flush=True)
+        return code
+
+
+def _count(report: Path) -> Tally:
+    """Read what pytest counted. No report means that it died, which its exit code tells."""
+    if not report.exists():
+        return Tally()
+    suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314  Written by our own pytest.
+    assert suite is not None
+    total, failed, broken, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
+    return Tally(passed=total - failed - broken - skipped, failed=failed + broken, skipped=skipped)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the parts named first, or all; what follows goes to pytest."""
+    parts = [argument for argument in arguments if argument in PARTS] or list(PARTS)
+    with tempfile.TemporaryDirectory(prefix="corehour-test-") as name, contextlib.ExitStack() as stack:
+        run = Run(Path(name), [argument for argument in arguments if argument not in PARTS])
+        if parts != ["lint"]:
+            _start_broker(run, stack)
+        for part in parts:
+            getattr(run, part)()
+    print(f"\n{run.tally}", flush=True)
+    return 1 if run.tally.failed else 0
+
+
+def _start_broker(run: Run, stack: contextlib.ExitStack) -> None:
+    """One broker for all runs. Without one each run tries for itself, and its Kafka tests fail with the reason."""
+    try:
+        broker = stack.enter_context(EmbeddedKafka(run.folder / "kafka", port=free_ports(1)[0]))
+    except BrokerError as error:
+        print(f"No broker: {error}", flush=True)
+    else:
+        run.env["TEST_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrap
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
