@@ -1,6 +1,11 @@
 """Static files under hashed names, with the imports between ES modules rewritten too."""
 
+import re
+from collections.abc import Callable, Mapping
+
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+Convert = Callable[["re.Match[str]"], str]
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc] # whitenoise has no types
@@ -8,3 +13,8 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
 
     support_js_module_import_aggregation = True
     manifest_strict = False
+
+    def url_converter(self, name: str, hashed_files: Mapping[str, str], template: str | None = None) -> Convert:
+        """Rewrite references, but leave django_htmx's alone: its comments name types in files that it does not ship."""
+        convert: Convert = super().url_converter(name, hashed_files, template)
+        return (lambda match: match[0]) if name.startswith("django_htmx/") else convert
