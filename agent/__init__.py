@@ -1,0 +1,3 @@
+"""The program on the machine: counters -> samples -> a spool on disk -> Kafka. Of the server it knows the wire format."""
+
+__version__ = "0.1.0"
