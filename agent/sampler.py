@@ -1,0 +1,61 @@
+"""Second step: a clock turns readings into contiguous samples. Durations are monotonic, stamps are wall-clock."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from agent.counters import CpuLimit, Reading, between
+from agent.samples import Host, Sample, split
+
+STEP_MS = 250  # The clock was set if wall and monotonic time part by more; below that it is slewing, which both clocks follow.
+
+log = logging.getLogger("agent")
+
+
+class Source(Protocol):
+    def host(self) -> Host: ...
+    def read(self) -> Reading: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    wall_ns: Callable[[], int] = time.time_ns
+    monotonic_ns: Callable[[], int] = time.monotonic_ns
+
+
+class Sampler:
+    """Each call of `take` closes the interval that the call before opened: [start, end), the next start is this end."""
+
+    def __init__(self, source: Source, clock: Clock | None = None) -> None:
+        self.source = source
+        self.clock = clock or Clock()
+        self.host = source.host()
+        self._cpu = CpuLimit()
+        self._before = source.read()
+        self._start_ms = self._anchor_ms = self.clock.wall_ns() // 1_000_000
+        self._anchor_ns = self.clock.monotonic_ns()
+
+    def take(self) -> list[Sample]:
+        """What was used since the last call: one sample, or several of at most an hour if the machine stood still for long."""
+        after, now_ms = self.source.read(), self._now_ms()
+        if now_ms <= self._start_ms:
+            return []
+        self.host = self.source.host()
+        whole = between(self._before, after, self._start_ms, now_ms)
+        whole = replace(whole, cpu_ms=self._cpu.limit(whole.cpu_ms, whole.duration_ms, self.host))
+        self._before, self._start_ms = after, now_ms
+        self._follow_the_clock(now_ms)
+        return list(split(whole))
+
+    def _now_ms(self) -> int:
+        return self._anchor_ms + (self.clock.monotonic_ns() - self._anchor_ns) // 1_000_000
+
+    def _follow_the_clock(self, now_ms: int) -> None:
+        """After the clock was set, or the machine slept, stamps go on from the new time. No duration changes; the stamps leap."""
+        drift_ms = self.clock.wall_ns() // 1_000_000 - now_ms
+        if abs(drift_ms) > STEP_MS:
+            log.warning("the clock moved by %+.3f s; samples go on from the new time", drift_ms / 1000)
+            self._start_ms = self._anchor_ms = now_ms + drift_ms
+            self._anchor_ns = self.clock.monotonic_ns()
