@@ -1,0 +1,225 @@
+"""Third step: every sample goes to disk, with its number in the stream, before any of it goes to the network.
+
+SQLite with a write-ahead log, because it gives at once what a file of lines would need code for: a torn last write rolls
+back, number and sample are one transaction, and deleting what the server has makes room again. Every commit is synced: if
+the power went after a sample was sent but before it was on disk, its number would be given to another sample.
+"""
+
+import logging
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.samples import QUANTITIES, Host, Sample
+from agent.wire import Numbered
+
+COLUMNS = ("seq", "cores", "memory_mib", "start_ms", "end_ms", *QUANTITIES)
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS stream (one INTEGER PRIMARY KEY CHECK (one = 1), uuid TEXT NOT NULL,
+    next INTEGER NOT NULL, acknowledged INTEGER NOT NULL, watermark INTEGER NOT NULL, end_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS sample ({", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)}, PRIMARY KEY (seq));
+CREATE TABLE IF NOT EXISTS gap (start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
+    samples INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+INSERT = f"INSERT INTO sample ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our own names
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM sample WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?"  # noqa: S608 - our own names
+PAGE_BYTES = 4096
+ROOM_SAMPLES = 5_000
+
+log = logging.getLogger("agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the stream stands: written below `next`, on the broker below `acknowledged`, on the server below `watermark`."""
+
+    next: int
+    acknowledged: int
+    watermark: int
+    end_ms: int
+
+    @property
+    def waiting(self) -> int:
+        return self.next - self.acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Usage that was measured but could not be kept: the disk or the spool was full."""
+
+    start_ms: int
+    end_ms: int
+    samples: int
+    reason: str
+
+
+class Spool:
+    """One machine's stream on disk. Safe to use from several threads; one process at a time (agent.lock)."""
+
+    def __init__(self, path: Path, *, limit_mib: int = 100, drop_acknowledged: bool = True) -> None:
+        """`drop_acknowledged`: when the spool is full, samples that the broker has may go to make room for new ones."""
+        self.path = path
+        self.limit_mib = limit_mib
+        self.drop_acknowledged = drop_acknowledged
+        self._refused: Gap | None = None
+        self._lock = threading.RLock()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._db = self._open_or_replace()
+        self.stream: str = self._db.execute("SELECT uuid FROM stream").fetchone()[0]
+
+    def position(self) -> Position:
+        with self._lock:
+            return Position(*self._db.execute("SELECT next, acknowledged, watermark, end_ms FROM stream").fetchone())
+
+    def append(self, host: Host, samples: Sequence[Sample]) -> bool:
+        """Number the samples and put them on disk. False if there is no room: the old ones stay, these are counted as a gap."""
+        try:
+            self._append(host, samples)
+        except sqlite3.OperationalError as error:
+            if not (self._make_room() and self._append_again(host, samples)):
+                self._refuse(samples, str(error))
+                return False
+        return True
+
+    def read(self, first: int, end: int, limit: int) -> list[Numbered]:
+        with self._lock:
+            rows = self._db.execute(SELECT, (first, end, limit)).fetchall()
+        return [Numbered(seq, Host(cores, memory), Sample(*rest)) for seq, cores, memory, *rest in rows]
+
+    def oldest(self) -> int:
+        """The lowest seq still on disk; the next one to come if there is none."""
+        with self._lock:
+            first: int = self._db.execute("SELECT coalesce((SELECT min(seq) FROM sample), next) FROM stream").fetchone()[0]
+        return first
+
+    def acknowledge(self, end: int) -> None:
+        """The broker has everything below `end`; it stays on disk until the server has it too. A lower `end` is a step back."""
+        with self._transaction() as db:
+            db.execute("UPDATE stream SET acknowledged = min(?, next)", (end,))
+
+    def forget_below(self, watermark: int) -> int:
+        """The server has stored everything below `watermark`: delete it. Return how many went."""
+        with self._transaction() as db:
+            db.execute("UPDATE stream SET watermark = max(watermark, min(?, next))", (watermark,))
+            db.execute("UPDATE stream SET acknowledged = max(acknowledged, watermark)")
+            return db.execute("DELETE FROM sample WHERE seq < ?", (watermark,)).rowcount
+
+    def forget_before(self, end_ms: int) -> int:
+        """Delete what the broker has had since before `end_ms`: too old for the server, or no server is there to ask."""
+        with self._transaction() as db:
+            return db.execute(
+                "DELETE FROM sample WHERE end_ms < ? AND seq < (SELECT acknowledged FROM stream)", (end_ms,)
+            ).rowcount
+
+    def gaps(self) -> list[Gap]:
+        with self._lock:
+            written = [
+                Gap(*row) for row in self._db.execute("SELECT start_ms, end_ms, samples, reason FROM gap ORDER BY start_ms")
+            ]
+        return written + ([self._refused] if self._refused else [])
+
+    def remember(self, name: str, value: str) -> None:
+        with self._transaction() as db:
+            db.execute("INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
+
+    def recall(self, name: str) -> str | None:
+        with self._lock:
+            row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _append(self, host: Host, samples: Sequence[Sample]) -> None:
+        with self._transaction() as db:
+            first = db.execute("SELECT next FROM stream").fetchone()[0]
+            rows = [
+                (seq, host.cores, host.memory_mib, sample.start_ms, sample.end_ms, *sample.quantities().values())
+                for seq, sample in enumerate(samples, first)
+            ]
+            db.executemany(INSERT, rows)
+            db.execute("UPDATE stream SET next = ?, end_ms = ?", (first + len(rows), samples[-1].end_ms))
+            if self._refused:
+                gap = self._refused
+                db.execute("INSERT INTO gap VALUES (?, ?, ?, ?)", (gap.start_ms, gap.end_ms, gap.samples, gap.reason))
+        self._refused = None
+
+    def _append_again(self, host: Host, samples: Sequence[Sample]) -> bool:
+        try:
+            self._append(host, samples)
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    def _make_room(self) -> bool:
+        """Drop the oldest samples that the broker already has, if that is allowed and there are any."""
+        if not self.drop_acknowledged:
+            return False
+        try:
+            with self._transaction() as db:
+                oldest = "SELECT seq FROM sample WHERE seq < (SELECT acknowledged FROM stream) ORDER BY seq LIMIT ?"
+                return db.execute(f"DELETE FROM sample WHERE seq IN ({oldest})", (ROOM_SAMPLES,)).rowcount > 0  # noqa: S608
+        except sqlite3.OperationalError:
+            return False
+
+    def _refuse(self, samples: Sequence[Sample], reason: str) -> None:
+        if self._refused is None:
+            log.error("no room for new samples (%s): they are not kept until there is", reason)
+            self._refused = Gap(samples[0].start_ms, samples[0].start_ms, 0, reason)
+        before = self._refused
+        self._refused = Gap(before.start_ms, samples[-1].end_ms, before.samples + len(samples), reason)
+
+    def _open_or_replace(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # Disk full, no permission: nothing is wrong with the file.
+                raise
+            aside = self._set_aside()
+            log.error("the spool is damaged (%s): it is now %s, and a new stream begins", error, aside)
+            return self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            self._prepare(db)
+        except sqlite3.Error:
+            db.close()
+            raise
+        self.path.chmod(0o600)
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA max_page_count = {self.limit_mib * 1024 * 1024 // PAGE_BYTES}")
+        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        db.executescript(SCHEMA)
+        db.execute("INSERT OR IGNORE INTO stream VALUES (1, ?, 0, 0, 0, 0)", (str(uuid.uuid4()),))
+
+    def _set_aside(self) -> Path:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{uuid.uuid4().hex[:8]}")
+        self.path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        return aside
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise

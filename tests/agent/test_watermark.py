@@ -1,0 +1,128 @@
+"""The server's word lets the spool forget, over real HTTP."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from agent.outbox import Outbox
+from agent.spool import Spool
+from agent.watermark import DAY_MS, HttpWatermark, Upkeep
+from tests.agent.build import T0, Time, spool_with
+
+
+class Portal(ThreadingHTTPServer):
+    """Answers with what a test puts there, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer: object = {"watermark": 0}
+        self.asked: list[tuple[str, str | None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Portal
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, self.headers.get("Authorization")))
+        self.send_response(200 if self.headers.get("Authorization") == "Bearer key-1" else 401)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.server.answer).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    with Portal() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """Ten samples, all of them on the broker."""
+    spool = spool_with(tmp_path, 10)
+    spool.acknowledge(10)
+    return spool
+
+
+def kept(spool: Spool) -> list[int]:
+    return [numbered.seq for numbered in spool.read(0, 100, 100)]
+
+
+def test_what_the_server_has_stored_is_forgotten(portal: Portal, spool: Spool) -> None:
+    portal.answer = {"machine": "web-1", "watermark": 6}
+
+    Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url + "/", "key-1"), keep_days=7).step(T0)
+
+    assert kept(spool) == [6, 7, 8, 9]
+    assert portal.asked == [(f"/api/v1/machines/web-1/watermark?stream={spool.stream}", "Bearer key-1")]
+
+
+@pytest.mark.parametrize("answer", [{}, {"watermark": "6"}, {"watermark": -1}, {"watermark": True}, ["watermark"]])
+def test_an_answer_that_is_no_watermark_forgets_nothing(portal: Portal, spool: Spool, answer: object) -> None:
+    portal.answer = answer
+
+    Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url, "key-1"), keep_days=7).step(T0)
+
+    assert kept(spool) == list(range(10))
+
+
+def test_without_the_right_key_nothing_is_forgotten(portal: Portal, spool: Spool) -> None:
+    portal.answer = {"watermark": 6}
+
+    Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url, "other"), keep_days=7).step(T0)
+
+    assert kept(spool) == list(range(10))
+
+
+def test_a_server_that_is_away_is_no_error(spool: Spool) -> None:
+    Upkeep(Outbox("web-1", spool), HttpWatermark("http://127.0.0.1:1", None), keep_days=7).step(T0)
+
+    assert kept(spool) == list(range(10))
+
+
+def test_without_a_server_what_the_broker_has_goes_after_some_days(spool: Spool) -> None:
+    upkeep = Upkeep(Outbox("web-1", spool), None, keep_days=7)
+
+    upkeep.step(T0 + 7 * DAY_MS + 1)
+    assert kept(spool) == list(range(10))
+    upkeep.step(T0 + 7 * DAY_MS + 25_001)
+    assert kept(spool) == [5, 6, 7, 8, 9]
+
+
+def test_a_watermark_that_stands_still_makes_the_agent_send_again_ever_more_rarely(spool: Spool) -> None:
+    time, outbox = Time(), Outbox("web-1", spool)
+    upkeep = Upkeep(outbox, lambda machine, stream: 6, keep_days=7, monotonic=time.monotonic_s)
+    sent_after = []
+
+    for minute in range(60):
+        upkeep.step(T0)
+        if messages := outbox.collect():
+            sent_after.append(minute)
+            outbox.settle([True] * len(messages))
+        time.pass_ms(60_000)
+
+    assert sent_after == [15, 45]
+
+
+def test_a_watermark_that_moves_or_has_arrived_sends_nothing_again(spool: Spool) -> None:
+    time, outbox, marks = Time(), Outbox("web-1", spool), iter([2, 4, 6, 8, *[10] * 100])
+    upkeep = Upkeep(outbox, lambda machine, stream: next(marks), keep_days=7, monotonic=time.monotonic_s)
+
+    for _ in range(10):
+        upkeep.step(T0)
+        time.pass_ms(14 * 60_000)
+
+    assert outbox.collect() == []
+    assert kept(spool) == []
