@@ -1,0 +1,162 @@
+"""Fourth step: messages to Kafka. Says which the broker has acknowledged, and never raises for trouble on the broker's side."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent.wire import Message
+
+if TYPE_CHECKING:  # kafka costs 18 MB and 0.3 s: not before there is something to send.
+    from kafka import KafkaProducer
+
+CONNECT_MS = 5_000
+REQUEST_MS = 10_000
+DELIVERY_MS = 20_000
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is and how to log in, as librdkafka names these things."""
+
+    bootstrap: str
+    topic: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: str | None = None
+    ssl_cafile: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.security_protocol,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password,
+            "ssl_cafile": self.ssl_cafile,
+        }
+
+
+class Publisher:
+    """A producer that is made when needed and thrown away after a failure.
+
+    Sending again after a failure can put a message on the topic twice. That is harmless: its samples have an identity.
+    """
+
+    def __init__(self, broker: Broker, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.broker = broker
+        self.trouble: str | None = None
+        self._monotonic = monotonic
+        self._producer: KafkaProducer | None = None
+        self._failures = 0
+        self._next_try = 0.0
+
+    def wait_s(self) -> float:
+        """Seconds until the next try; 0 when it may try now."""
+        return max(0.0, self._next_try - self._monotonic())
+
+    def publish(self, messages: Sequence[Message]) -> list[bool]:
+        """True for each message that all in-sync replicas have. Takes at most about DELIVERY_MS."""
+        if not messages or self.wait_s() > 0:
+            return [False] * len(messages)
+        try:
+            futures = [self._send(self._connected(), message) for message in messages]
+        except Exception as error:  # kafka-python raises its own, OSError and ValueError alike
+            self._failed(self._without_topic() if self._producer and _is_timeout(error) else explain(error, self.broker))
+            return [False] * len(messages)
+        return self._outcomes(futures)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=timeout_s)
+        except Exception as error:  # what it could not flush is on disk and not acknowledged
+            logging.getLogger("agent").debug("closing the producer: %s", error)
+
+    def _outcomes(self, futures: Sequence[Any]) -> list[bool]:
+        deadline = self._monotonic() + DELIVERY_MS / 1000 + 1
+        outcomes, failure = [], None
+        for future in futures:
+            try:
+                future.get(timeout=max(0.0, deadline - self._monotonic()))
+                outcomes.append(True)
+            except Exception as error:  # as above
+                outcomes.append(False)
+                failure = failure or error
+        if failure:
+            self._failed(explain(failure, self.broker))
+        else:
+            self._failures, self._next_try, self.trouble = 0, 0.0, None
+        return outcomes
+
+    def _send(self, producer: "KafkaProducer", message: Message) -> Any:
+        return producer.send(
+            self.broker.topic,
+            value=message.value,
+            key=message.key,
+            headers=list(message.headers),
+            timestamp_ms=message.timestamp_ms,
+        )
+
+    def _connected(self) -> "KafkaProducer":
+        if self._producer is None:
+            self._producer = _producer(self.broker)
+        return self._producer
+
+    def _without_topic(self) -> str:
+        # A connected producer's send waits for nothing but to learn where the topic's partitions are.
+        return f"topic {self.broker.topic} is not on {self.broker.bootstrap}: create it or check USAGE_TOPIC"
+
+    def _failed(self, trouble: str) -> None:
+        self.trouble = trouble
+        self.close(timeout_s=0)
+        wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._failures, 10))
+        self._next_try = self._monotonic() + wait * random.uniform(0.8, 1.0)  # noqa: S311 - so that a fleet does not come back as one
+        self._failures += 1
+
+
+def _producer(broker: Broker) -> "KafkaProducer":
+    from kafka import KafkaProducer
+
+    return KafkaProducer(
+        **broker.options(),
+        client_id="corehour-agent",
+        acks="all",
+        enable_idempotence=True,
+        compression_type="gzip",
+        batch_size=256 * 1024,
+        bootstrap_timeout_ms=CONNECT_MS,
+        max_block_ms=CONNECT_MS,
+        request_timeout_ms=REQUEST_MS,
+        delivery_timeout_ms=DELIVERY_MS,
+        reconnect_backoff_max_ms=1_000,
+        metrics_enabled=False,
+    )
+
+
+def _is_timeout(error: Exception) -> bool:
+    from kafka.errors import KafkaTimeoutError
+
+    return isinstance(error, KafkaTimeoutError)
+
+
+def explain(error: Exception, broker: Broker) -> str:
+    """What is wrong, in a sentence that says where to look."""
+    from kafka import errors
+
+    if isinstance(error, errors.SaslAuthenticationFailedError):
+        return (
+            f"{broker.bootstrap} refused the log-in of {broker.sasl_username}: check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+        )
+    if isinstance(error, errors.TopicAuthorizationFailedError):
+        return f"this log-in may not write to topic {broker.topic}"
+    if isinstance(error, errors.KafkaConnectionError | errors.KafkaTimeoutError):
+        return f"no answer from the broker at {broker.bootstrap}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,168 @@
+"""The agent at work on one machine: the main thread measures, one thread sends, one keeps the spool tidy."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from agent import __version__, watermark
+from agent.config import Config
+from agent.delivery import Delivery
+from agent.lock import Lock
+from agent.meters import Meters
+from agent.modes import Gate, Mode
+from agent.outbox import Outbox
+from agent.publisher import Publisher
+from agent.sampler import Sampler, Source
+from agent.samples import Host, Sample
+from agent.spool import Spool
+
+RECENT = 120
+FINISH_S = 4.0
+
+log = logging.getLogger("agent")
+
+
+class Service:
+    """Everything a running agent consists of. Control and status use `snapshot`, `set_mode` and `send_now`."""
+
+    def __init__(self, config: Config, source: Source | None = None) -> None:
+        self.config = config
+        self.lock = Lock(config.spool_path.parent)
+        self.spool = Spool(config.spool_path, limit_mib=config.spool_mib, drop_acknowledged=config.server is None)
+        self.sampler = Sampler(source or Meters())
+        self.gate = Gate(Mode.from_json(self.spool.recall("mode")))
+        self.outbox = Outbox(config.machine, self.spool)
+        self.delivery = Delivery(Publisher(config.broker()), [self.outbox], self.gate)
+        self.recent: deque[tuple[Host, Sample]] = deque(maxlen=RECENT)
+        self.disk_full = False
+        self._stopping = threading.Event()
+
+    def tick(self) -> None:
+        """One interval is over: what was used in it goes to disk, and the sender is told."""
+        samples = self.sampler.take()
+        if not samples:
+            return
+        host = self.sampler.host
+        self.disk_full = not self.spool.append(host, samples)
+        self.recent.extend((host, sample) for sample in samples)
+        cpu, memory = percentages(host, samples[-1])
+        self.gate.observe(cpu, memory)
+        self.delivery.wake.set()
+
+    def run(self, stop: threading.Event, after_tick: Callable[[], object] = lambda: None) -> None:
+        """Measure every interval until `stop` is set; then take the last, short sample, send what can be sent, and return."""
+        threads = self._threads()
+        for thread in threads:
+            thread.start()
+        due = time.monotonic() + self.config.interval
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            self.tick()
+            after_tick()
+            due = max(due + self.config.interval, time.monotonic())
+        self.tick()
+        self._finish(threads)
+
+    def once(self, stop: threading.Event) -> bool:
+        """One interval, one sample, and everything that waits is sent. True if the broker has it all."""
+        stop.wait(self.config.interval)
+        self.tick()
+        self.gate.ask()
+        while self.delivery.step():
+            pass
+        done = self.outbox.waiting() == 0
+        self.close()
+        return done
+
+    def set_mode(self, mode: Mode) -> None:
+        """From now on and after a restart."""
+        self.spool.remember("mode", mode.to_json())
+        self.gate.mode = mode
+        self.delivery.wake.set()
+
+    def pause(self, paused: bool) -> None:
+        self.set_mode(replace(self.gate.mode, paused=paused))
+
+    def send_now(self) -> int:
+        """Ask for everything that waits to be sent now, whatever the mode. Return how many samples that is."""
+        self.gate.ask()
+        self.delivery.wake.set()
+        return self.outbox.waiting()
+
+    def snapshot(self) -> dict[str, Any]:
+        """How things stand, for the status line, the command and the window. Only plain values."""
+        position, delivery = self.spool.position(), self.delivery
+        return {
+            "machine": self.config.machine,
+            "version": __version__,
+            "state": self.state(),
+            "mode": self.gate.mode.words(),
+            "interval_s": self.config.interval,
+            "every_s": self.gate.mode.every_s,
+            "above": self.gate.mode.above,
+            "cpu_percent": self.gate.mode.cpu_percent,
+            "memory_percent": self.gate.mode.memory_percent,
+            "stream": self.spool.stream,
+            "written": position.next,
+            "waiting": self.outbox.waiting(),
+            "watermark": position.watermark,
+            "last_sample_ms": position.end_ms,
+            "last_sent_ms": delivery.last_sent_ms,
+            "last_sent_samples": delivery.last_sent_samples,
+            "trouble": delivery.publisher.trouble,
+            "trouble_since_ms": delivery.trouble_since_ms,
+            "next_try_s": round(delivery.publisher.wait_s()),
+            "gaps": [[gap.start_ms, gap.end_ms, gap.samples, gap.reason] for gap in self.spool.gaps()],
+            "recent": [_point(host, sample) for host, sample in list(self.recent)],
+        }
+
+    def state(self) -> str:
+        if self.disk_full:
+            return "needs attention"
+        if self.gate.mode.paused:
+            return "paused"
+        return "offline" if self.delivery.publisher.trouble else "running"
+
+    def close(self) -> None:
+        self.delivery.publisher.close(timeout_s=1)
+        self.spool.close()
+        self.lock.release()
+
+    def _threads(self) -> list[threading.Thread]:
+        source = watermark.HttpWatermark(self.config.server, self.config.api_key) if self.config.server else None
+        upkeep = watermark.Upkeep(self.outbox, source, self.config.keep_days)
+        return [
+            threading.Thread(target=self.delivery.run, args=(self._stopping,), name="delivery", daemon=True),
+            threading.Thread(target=watermark.run, args=([upkeep], self._stopping), name="upkeep", daemon=True),
+        ]
+
+    def _finish(self, threads: list[threading.Thread]) -> None:
+        """Leave within seconds: what the broker does not take by then waits on disk for the next start."""
+        self._stopping.set()
+        self.delivery.wake.set()
+        deadline = time.monotonic() + FINISH_S
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        log.info("stopped; %d samples wait on disk", self.spool.position().waiting)
+        if not any(thread.is_alive() for thread in threads):
+            self.close()
+
+
+def percentages(host: Host, sample: Sample) -> tuple[float, float]:
+    """CPU and memory of a sample in percent of the machine, to look at and to compare with thresholds; never to bill."""
+    span = max(1, sample.duration_ms)
+    return 100 * sample.cpu_ms / (host.cores * span), 100 * sample.memory_mib_ms / (max(1, host.memory_mib) * span)
+
+
+def _point(host: Host, sample: Sample) -> dict[str, float]:
+    span = max(1, sample.duration_ms)
+    return {
+        "t": sample.end_ms,
+        "cores_used": round(sample.cpu_ms / span, 3),
+        "cores": host.cores,
+        "memory_used_mib": round(sample.memory_mib_ms / span, 1),
+        "memory_mib": host.memory_mib,
+    }
