@@ -1,0 +1,171 @@
+"""Which recorded machines to replay: from a fleet file, or the one that the command line describes in the same words."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from agent.config import CODE, CODE_WORDS, ConfigError
+from agent.recorded import Recorded
+from agent.samples import Host
+from agent.trace import (
+    MICRO,
+    STILL,
+    Meter,
+    Movement,
+    Trace,
+    TraceError,
+    bytes_meter,
+    constant,
+    cpu_meter,
+    level_meter,
+    micro,
+    parse_time,
+    read,
+)
+
+BYTE_METERS = ("net_rx", "net_tx", "disk_read", "disk_write")
+FILE_METERS = ("cpu", *BYTE_METERS)
+HOUR_MS = 3_600_000
+KEYS = {
+    "code": None, "cores": 4, "memory_mib": 16_384, "memory_percent": 40, "disk_mib": 0, "cpu_percent": 0, "offset_hours": 0,
+    "movement": None, "version0": False, "every": 300, **dict.fromkeys(FILE_METERS),
+}  # fmt: skip
+OPTIONS = ("from", "to", "step", "live_step", "follow", "movement", "machine")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A recorded machine; version 0 ones send a reading every `every_ms`. `trace` gives the default range, if it has a file."""
+
+    machine: Recorded
+    trace: Trace | None
+    every_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The machines and what to do with them. None where the file does not say."""
+
+    members: tuple[Member, ...]
+    from_ms: int | None = None
+    to_ms: int | None = None
+    step_s: int | None = None
+    live_step_s: int | None = None
+    follow: bool = False
+
+
+def load(path: Path) -> Fleet:
+    """A fleet file, whose traces are named relative to it. Raise ConfigError with place and remedy."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from error
+    _refuse_unknown(table, OPTIONS, str(path))
+    entries = table.get("machine", [])
+    if not entries:
+        raise ConfigError(f"{path} lists no [[machine]].")
+    shared = {"movement": table.get("movement", 0)}
+    members = tuple(member({**shared, **entry}, path.parent) for entry in entries)
+    _refuse_twice([entry["code"] for entry in entries], path)
+    return Fleet(
+        members,
+        from_ms=moment(table.get("from"), f"from in {path}"),
+        to_ms=moment(table.get("to"), f"to in {path}"),
+        step_s=_seconds(table, "step", path),
+        live_step_s=_seconds(table, "live_step", path),
+        follow=table.get("follow", False) is True,
+    )
+
+
+def member(entry: Mapping[str, Any], folder: Path = Path()) -> Member:
+    """One machine from its table of words."""
+    where = f"machine {entry.get('code', '?')}"
+    _refuse_unknown(entry, tuple(KEYS), where)
+    words = {**KEYS, **entry}
+    if not re.fullmatch(CODE, str(words["code"] or "")):
+        raise ConfigError(f"{where}: code must be {CODE_WORDS}.")
+    try:
+        traces = {name: read(folder / words[name]) for name in FILE_METERS if words[name]}
+        return Member(_recorded(words, traces), next(iter(traces.values()), None), int(words["every"]) * 1000)
+    except (ValueError, TypeError, TraceError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _recorded(words: Mapping[str, Any], traces: Mapping[str, Trace]) -> Recorded:
+    host = Host(_count(words, "cores", 1), _count(words, "memory_mib", 1))
+    movement = Movement(_count(words, "movement", 0)) if words["movement"] else STILL
+    shape = {**words, **{name: trace.digest for name, trace in traces.items()}}
+    return Recorded(
+        code=words["code"],
+        host=host,
+        meters=_meters(words, traces, host, movement),
+        shape=json.dumps(shape, sort_keys=True, default=str),
+        offset_ms=round(float(words["offset_hours"]) * HOUR_MS),
+        version0=words["version0"] is True,
+    )
+
+
+def _meters(words: Mapping[str, Any], traces: Mapping[str, Trace], host: Host, movement: Movement) -> dict[str, Meter]:
+    cpu = traces.get("cpu") or constant(_percent(words, "cpu_percent"))
+    if any(row.micro > 100 * MICRO for row in cpu.rows):
+        raise ValueError(
+            "CPU is in percent of all cores, so no value may be over 100; for bytes say --meter net_rx or disk_write"
+        )
+    slow = Movement(min(movement.percent, 2), slot_ms=60_000)  # Memory does not jump as CPU does.
+    meters = {
+        "cpu_ms": cpu_meter(cpu, host.cores, movement),
+        "memory_mib_ms": level_meter(constant(_percent(words, "memory_percent")), host.memory_mib, slow),
+        "disk_mib_ms": level_meter(constant(100 * MICRO), _count(words, "disk_mib", 0)),
+    }
+    return meters | {name: bytes_meter(traces[name], movement) for name in BYTE_METERS if name in traces}
+
+
+def moment(value: Any, where: str) -> int | None:
+    """A time given as text or as TOML's own, in epoch ms; None for none and for "now"."""
+    if value is None or value == "now":
+        return None
+    try:
+        return parse_time(value.isoformat() if isinstance(value, datetime) else str(value))
+    except ValueError as error:
+        raise ConfigError(f"{where}: {value!r} is not a time such as 2026-10-01T00:00:00Z.") from error
+
+
+def _percent(words: Mapping[str, Any], name: str) -> int:
+    value = micro(str(Decimal(str(words[name]))) if not isinstance(words[name], bool) else "nan")
+    if value > 100 * MICRO:
+        raise ValueError(f"{name} must be from 0 to 100")
+    return value
+
+
+def _count(words: Mapping[str, Any], name: str, least: int) -> int:
+    value = words[name]
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of {least} or more")
+    return value
+
+
+def _seconds(table: Mapping[str, Any], name: str, path: Path) -> int | None:
+    value = table.get(name)
+    if value is None or (isinstance(value, int) and 1 <= value <= 3600):
+        return value
+    raise ConfigError(f"{name} in {path} must be whole seconds from 1 to 3600.")
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for name in table:
+        if name not in known:
+            raise ConfigError(f"{where}: unknown word {name}. Known are: {', '.join(known)}.")
+
+
+def _refuse_twice(codes: list[str], path: Path) -> None:
+    for code in codes:
+        if codes.count(code) > 1:
+            raise ConfigError(f"{path} lists machine {code} twice.")
