@@ -1,1 +1,347 @@
-"""What it costs: filled in next."""
+"""What it costs: plans and their prices, who subscribed to what, and the invoices.
+
+Whole numbers only. `_nano`: 1e-9 of the currency's major unit. `_micro`: 1e-6 of the price's unit. `_minor`: the
+currency's minor unit. Finalised invoices and published versions are frozen by triggers; see invoices/guards.py.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.utils.timezone import now
+
+from accounts.models import CODE, CURRENCY, Customer
+from invoices.terms import Model, Proration, units_of
+from usage.meters import METERS
+from usage.periods import BUCKET_MS, to_ms
+
+METER_CHOICES = [(meter.code, meter.name) for meter in METERS.values()]
+UNIT_CHOICES = [(unit, unit) for unit in dict.fromkeys(unit for meter in METERS for unit in units_of(meter))]
+MODEL_CHOICES = [
+    (Model.PER_UNIT.value, "Per unit"),
+    (Model.GRADUATED.value, "Graduated: each part at its tier's price"),
+    (Model.VOLUME.value, "Volume: all at the price of the last tier reached"),
+    (Model.PACKAGE.value, "Package: started packages"),
+    (Model.FLAT.value, "Flat fee per month"),
+    (Model.SAMPLE_TARIFF.value, "Per percent and sample"),
+]
+PRORATION_CHOICES = [
+    (Proration.NONE.value, "Whole fee"),
+    (Proration.DAY.value, "By local calendar days"),
+    (Proration.SECOND.value, "By elapsed seconds"),
+]
+
+
+def validate_quarter_hour(instant: datetime) -> None:
+    """Raise ValidationError unless an instant is one at which usage can be split exactly."""
+    if to_ms(instant) % BUCKET_MS or instant.microsecond:
+        raise ValidationError("Usage is kept by the quarter hour: choose a time such as 14:15:00.")
+
+
+class RatePlan(models.Model):
+    """A product on the price list. What it costs is in its versions."""
+
+    code = models.CharField(max_length=63, unique=True, validators=[CODE])
+    name = models.CharField(max_length=120)
+    currency = models.CharField(
+        max_length=3, validators=[CURRENCY], help_text="ISO 4217; frozen with the first published version"
+    )
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanVersion(models.Model):
+    """One edition of a plan's prices: a draft until published, then frozen, in force from an instant until the next."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        PUBLISHED = "published", "Published"
+
+    plan = models.ForeignKey(RatePlan, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.DRAFT, editable=False)
+    effective_from = models.DateTimeField(null=True, blank=True, validators=[validate_quarter_hour], help_text="UTC")
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["plan", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "number"], name="version_once"),
+            models.UniqueConstraint(fields=["plan"], condition=Q(state="draft"), name="version_one_draft"),
+            models.UniqueConstraint(fields=["plan", "effective_from"], condition=Q(state="published"), name="version_one_start"),
+            models.CheckConstraint(
+                condition=Q(state="draft", published_at__isnull=True)
+                | Q(state="published", published_at__isnull=False, effective_from__isnull=False),
+                name="version_state",
+            ),
+            models.CheckConstraint(condition=Q(number__gte=1), name="version_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan.name}, version {self.number}"
+
+
+class Price(models.Model):
+    """One price of a version: one line on the invoice."""
+
+    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="prices")
+    position = models.PositiveSmallIntegerField(default=0, help_text="Order on the invoice")
+    name = models.CharField(max_length=120, help_text="As printed on the invoice")
+    model = models.CharField(max_length=16, choices=MODEL_CHOICES)
+    meter = models.CharField(max_length=40, choices=METER_CHOICES, blank=True, help_text="None for a flat fee")
+    unit = models.CharField(max_length=20, choices=UNIT_CHOICES, blank=True)
+    price_nano = models.BigIntegerField(default=0, help_text="Per unit, package or month, in 1e-9 of the currency")
+    package_micro = models.BigIntegerField(default=1_000_000, help_text="Size of a package, in 1e-6 of the unit")
+    included_micro = models.BigIntegerField(default=0, help_text="Free quantity, in 1e-6 of the unit")
+    flat_when_zero = models.BooleanField(default=False, help_text="The first tier's flat fee is due without usage, too")
+    proration = models.CharField(max_length=6, choices=PRORATION_CHOICES, default=Proration.DAY.value, help_text="Of a flat fee")
+    machine_class = models.CharField(max_length=40, blank=True, help_text="Only for machines of this class")
+
+    class Meta:
+        ordering = ["version", "position", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "position"], name="price_position_once"),
+            models.UniqueConstraint(
+                fields=["version", "meter", "machine_class"], condition=~Q(meter=""), name="price_meter_once"
+            ),
+            models.CheckConstraint(condition=Q(model__in=[model.value for model in Model]), name="price_model_known"),
+            models.CheckConstraint(
+                condition=Q(model="flat", meter="", unit="") | ~Q(model="flat") & ~Q(meter="") & ~Q(unit=""),
+                name="price_meter_unless_flat",
+            ),
+            models.CheckConstraint(
+                condition=Q(price_nano__gte=0, package_micro__gt=0, included_micro__gte=0), name="price_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tier(models.Model):
+    """A step of a graduated or volume price: units above the tier before, up to and with `up_to`."""
+
+    price = models.ForeignKey(Price, models.CASCADE, related_name="tiers")
+    up_to_micro = models.BigIntegerField(null=True, blank=True, help_text="In 1e-6 of the unit; empty for the last tier")
+    price_nano = models.BigIntegerField(default=0, help_text="Per unit, in 1e-9 of the currency")
+    flat_nano = models.BigIntegerField(default=0, help_text="Due once the tier is entered, in 1e-9 of the currency")
+
+    class Meta:
+        ordering = ["price", F("up_to_micro").asc(nulls_last=True)]
+        constraints = [
+            models.UniqueConstraint(fields=["price", "up_to_micro"], name="tier_once"),
+            models.UniqueConstraint(fields=["price"], condition=Q(up_to_micro__isnull=True), name="tier_one_last"),
+            models.CheckConstraint(condition=Q(up_to_micro__isnull=True) | Q(up_to_micro__gt=0), name="tier_not_empty"),
+            models.CheckConstraint(condition=Q(price_nano__gte=0, flat_nano__gte=0), name="tier_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"up to {self.up_to_micro} micro-units" if self.up_to_micro is not None else "without end"
+
+
+class Subscription(models.Model):
+    """A customer is billed by a plan in [start, end). Two for one plan never overlap (a trigger holds it)."""
+
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="subscriptions")
+    plan = models.ForeignKey(RatePlan, models.PROTECT, related_name="subscriptions")
+    start = models.DateTimeField(validators=[validate_quarter_hour], help_text="UTC")
+    end = models.DateTimeField(null=True, blank=True, validators=[validate_quarter_hour], help_text="UTC; empty: goes on")
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["customer", "start", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__isnull=True) | Q(end__gt=F("start")), name="subscription_not_empty"),
+            models.UniqueConstraint(fields=["customer", "plan"], condition=Q(end__isnull=True), name="subscription_one_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer} on {self.plan}"
+
+    def clean(self) -> None:
+        if self.customer_id and self.plan_id and self.customer.currency != self.plan.currency:
+            raise ValidationError(
+                f"{self.plan} is priced in {self.plan.currency}, but {self.customer} is billed in {self.customer.currency}."
+            )
+
+
+class InvoiceQuerySet(QuerySet["Invoice"]):
+    """Reads of invoices by name."""
+
+    def final(self) -> Self:
+        """Those that count: finalised and not void."""
+        return self.filter(state=Invoice.State.FINALISED, voiding__isnull=True)
+
+    def with_settlement(self) -> Self:
+        """With what `Invoice.status` reads, in this one query."""
+        payments = Payment.objects.filter(invoice=OuterRef("pk")).values("invoice")
+        paid = Subquery(payments.annotate(paid=Sum("amount_minor")).values("paid"))
+        return self.select_related("voiding").annotate(_paid_minor=Coalesce(paid, 0))
+
+
+class Invoice(models.Model):
+    """One period of one customer. Once finalised the row never changes: payments and the voiding have rows of their own.
+
+    Everything printed is copied here, so that a later change of name, address or plan leaves it as it was.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        FINALISED = "finalised", "Finalised"
+
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="invoices")
+    number = models.CharField(max_length=40, unique=True, null=True, editable=False)  # noqa: DJ001 - drafts have none, and unique
+    state = models.CharField(max_length=9, choices=State.choices, default=State.DRAFT, editable=False)
+    period_start = models.DateTimeField(help_text="UTC")
+    period_end = models.DateTimeField(help_text="UTC, itself outside")
+    attempt = models.PositiveSmallIntegerField(default=0, help_text="How many invoices of this period were voided before")
+    timezone = models.CharField(max_length=64)
+    locale = models.CharField(max_length=16)
+    currency = models.CharField(max_length=3)
+    seller_name = models.CharField(max_length=200)
+    seller_address = models.TextField(blank=True)
+    seller_tax_id = models.CharField(max_length=40, blank=True)
+    customer_code = models.CharField(max_length=63)
+    customer_name = models.CharField(max_length=200)
+    customer_address = models.TextField(blank=True)
+    customer_tax_id = models.CharField(max_length=40, blank=True)
+    plans = models.JSONField(default=list, help_text="Code, name and version of each plan rated")
+    subtotal_minor = models.BigIntegerField(default=0)
+    tax_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=now)
+    refreshed_at = models.DateTimeField(default=now, help_text="When the draft was last rated")
+    finalised_at = models.DateTimeField(null=True)
+    issued_on = models.DateField(null=True, help_text="In the customer's zone")
+    due_on = models.DateField(null=True)
+
+    objects: ClassVar[InvoiceQuerySet] = InvoiceQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-period_start", "-pk"]
+        indexes = [models.Index(fields=["customer", "-period_start"], name="invoice_by_customer")]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "period_start", "attempt"], name="invoice_once"),
+            models.CheckConstraint(condition=Q(period_end__gt=F("period_start")), name="invoice_period"),
+            models.CheckConstraint(condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="invoice_adds_up"),
+            models.CheckConstraint(
+                condition=Q(state="draft", number__isnull=True, finalised_at__isnull=True)
+                | Q(
+                    state="finalised",
+                    number__isnull=False,
+                    finalised_at__isnull=False,
+                    issued_on__isnull=False,
+                    due_on__isnull=False,
+                ),
+                name="invoice_state",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or f"Draft for {self.customer_name}, {self.period_start:%Y-%m-%d}"
+
+    @property
+    def status(self) -> str:
+        """draft, open, paid or void. One query per invoice, none after `with_settlement()`."""
+        if self.state == self.State.DRAFT:
+            return "draft"
+        if hasattr(self, "voiding"):
+            return "void"
+        return "paid" if self.paid_minor >= self.total_minor else "open"
+
+    @property
+    def paid_minor(self) -> int:
+        """What has been received for it so far."""
+        known: int | None = getattr(self, "_paid_minor", None)
+        return sum(self.payments.values_list("amount_minor", flat=True)) if known is None else known
+
+
+class InvoiceLine(models.Model):
+    """One printed line. Amounts are rounded once, here; how they came about is in `derivation`, described in docs/money.md."""
+
+    class Kind(models.TextChoices):
+        USAGE = "usage", "Usage"
+        FLAT_FEE = "flat_fee", "Flat fee"
+        CORRECTION = "correction", "Correction of an earlier period"
+
+    invoice = models.ForeignKey(Invoice, models.CASCADE, related_name="lines")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=200)
+    charge_key = models.CharField(max_length=160, help_text="Which price over which span: what corrections are matched by")
+    meter = models.CharField(max_length=40, blank=True)
+    plan_code = models.CharField(max_length=63)
+    plan_name = models.CharField(max_length=120)
+    plan_version = models.PositiveIntegerField()
+    period_start = models.DateTimeField(help_text="Of this line: the part of the period in which its version held")
+    period_end = models.DateTimeField()
+    quantity = models.BigIntegerField(default=0, help_text="In base units, which add up exactly")
+    base_unit = models.CharField(max_length=20, blank=True)
+    unit = models.CharField(max_length=20, blank=True)
+    quantity_text = models.CharField(max_length=40, blank=True, help_text="In the unit, three decimals, for reading")
+    exact = models.TextField(help_text="Before rounding, in major units: a decimal, or numerator/denominator")
+    amount_minor = models.BigIntegerField()
+    derivation = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["invoice", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once"),
+            models.UniqueConstraint(fields=["invoice", "charge_key", "kind"], name="line_charge_once"),
+            models.CheckConstraint(condition=Q(kind__in=["usage", "flat_fee", "correction"]), name="line_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class InvoiceCounter(models.Model):
+    """The next number of a series. Taken under a lock in the finalising transaction, so that no number is missing."""
+
+    series = models.CharField(max_length=30, primary_key=True)
+    next_number = models.PositiveIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return f"{self.series}: {self.next_number} next"
+
+
+class Payment(models.Model):
+    """Money received for a finalised invoice. Added, never edited."""
+
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="payments")
+    amount_minor = models.BigIntegerField()
+    reference = models.CharField(max_length=120, help_text="The payer's or the bank's; the same one counts once")
+    received_on = models.DateField()
+    recorded_at = models.DateTimeField(default=now)
+    recorded_by = models.EmailField(blank=True, help_text="Copied, so that the row outlives the person's account")
+
+    class Meta:
+        ordering = ["invoice", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "reference"], name="payment_once"),
+            models.CheckConstraint(condition=~Q(amount_minor=0), name="payment_not_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class Voiding(models.Model):
+    """That a finalised invoice was declared void, and why. Its number stays taken; its period may be billed anew."""
+
+    invoice = models.OneToOneField(Invoice, models.PROTECT, related_name="voiding")
+    reason = models.CharField(max_length=500)
+    voided_at = models.DateTimeField(default=now)
+    voided_by = models.EmailField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.invoice} void: {self.reason}"

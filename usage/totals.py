@@ -1,21 +1,21 @@
 """The only door from usage to money: what each machine of a customer used in a span of quarter hours."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Case, Count, IntegerField, Sum, Value, When
 
 from accounts.models import Customer
-from usage.meters import COLUMNS, QUANTITY_COLUMNS
-from usage.models import UsageBucket
+from usage.meters import COLUMNS
+from usage.models import Machine, UsageBucket
 from usage.periods import BUCKET_MS, to_ms
 
 
 @dataclass(frozen=True, slots=True)
 class MachineTotals:
-    """One machine's sums: meter code to integer base units, and how many milliseconds were metered."""
+    """One machine's sums: meter code to integer base units, how many milliseconds were metered, in how many buckets."""
 
     machine_id: int
     code: str
@@ -23,6 +23,7 @@ class MachineTotals:
     machine_class: str
     covered_ms: int
     quantities: Mapping[str, int]
+    buckets: int = 0
 
 
 def totals(customer: Customer, start: datetime, end: datetime) -> list[MachineTotals]:
@@ -30,24 +31,48 @@ def totals(customer: Customer, start: datetime, end: datetime) -> list[MachineTo
 
     Both ends must be aware and on a quarter hour; anything else raises ValueError, because it could not be exact.
     """
-    start_ms, end_ms = to_ms(start), to_ms(end)
-    if start_ms % BUCKET_MS or end_ms % BUCKET_MS:
+    return totals_between(customer, [start, end])[0]
+
+
+def totals_between(
+    customer: Customer, edges: Sequence[datetime], meters: Collection[str] = COLUMNS.keys()
+) -> list[list[MachineTotals]]:
+    """Return the same for each span between two neighbouring edges, in two queries however many there are.
+
+    Naming the meters of interest leaves out the others, which makes a long span cheaper to read.
+    """
+    edges_ms = [to_ms(edge) for edge in edges]
+    if any(edge % BUCKET_MS for edge in edges_ms):
         raise ValueError("Usage is kept by the quarter hour: both ends must be on one.")
-    rows: Iterable[Mapping[str, Any]] = (
-        UsageBucket.objects.filter(machine__customer=customer, start_ms__gte=start_ms, start_ms__lt=end_ms)
-        .values("machine_id", "machine__code", "machine__name", "machine__machine_class")
-        .annotate(**{f"sum_{column}": Sum(column) for column in (*QUANTITY_COLUMNS, "covered_ms")})
-        .order_by("machine__code")
-    )
-    return [_machine_totals(row) for row in rows]
+    if edges_ms != sorted(edges_ms):
+        raise ValueError("The edges of the spans must be in order.")
+    machines = {machine.pk: machine for machine in Machine.objects.filter(customer=customer).order_by("code")}
+    order = {pk: place for place, pk in enumerate(machines)}
+    spans: list[list[MachineTotals]] = [[] for _ in edges_ms[1:]]
+    for row in sorted(_sums(list(machines), edges_ms, meters), key=lambda row: order[row["machine_id"]]):
+        spans[row["span"]].append(_machine_totals(machines[row["machine_id"]], row, meters))
+    return spans
 
 
-def _machine_totals(row: Mapping[str, Any]) -> MachineTotals:
+def _sums(machine_ids: list[int], edges_ms: list[int], meters: Collection[str]) -> list[dict[str, Any]]:
+    """One row per machine and span. No join: the buckets may live in a database of their own."""
+    columns = {column for meter in meters for column in COLUMNS[meter]} | {"covered_ms"}
+    sums = {"buckets": Count("pk"), **{f"sum_{column}": Sum(column) for column in columns}}
+    rows = UsageBucket.objects.filter(machine_id__in=machine_ids, start_ms__gte=edges_ms[0], start_ms__lt=edges_ms[-1])
+    if len(edges_ms) == 2:  # Grouped in the index's own order, which is twice as fast.
+        return [{**row, "span": 0} for row in rows.values("machine_id").annotate(**sums).order_by("machine_id")]
+    spans = [When(start_ms__lt=edge, then=Value(number)) for number, edge in enumerate(edges_ms[1:])]
+    by_span = rows.annotate(span=Case(*spans, output_field=IntegerField())).values("machine_id", "span")
+    return [dict(row) for row in by_span.annotate(**sums)]
+
+
+def _machine_totals(machine: Machine, row: Mapping[str, Any], meters: Collection[str]) -> MachineTotals:
     return MachineTotals(
-        machine_id=row["machine_id"],
-        code=row["machine__code"],
-        name=row["machine__name"] or row["machine__code"],
-        machine_class=row["machine__machine_class"],
+        machine_id=machine.pk,
+        code=machine.code,
+        name=machine.name or machine.code,
+        machine_class=machine.machine_class,
         covered_ms=int(row["sum_covered_ms"]),
-        quantities={meter: sum(int(row[f"sum_{column}"]) for column in columns) for meter, columns in COLUMNS.items()},
+        quantities={meter: sum(int(row[f"sum_{column}"]) for column in COLUMNS[meter]) for meter in meters},
+        buckets=row["buckets"],
     )

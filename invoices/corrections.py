@@ -1,0 +1,155 @@
+"""Late usage: a closed period is rated anew as a whole, at its own prices; what was not billed goes on the next invoice."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from accounts.models import Customer
+from invoices.catalogue import contracts
+from invoices.explain import instant_text
+from invoices.gather import CurrencyError, check_currency, parts_of
+from invoices.models import Invoice, InvoiceLine
+from invoices.money import amount_text, from_minor, parse_exact, rounded_text
+from invoices.parts import slices
+from invoices.rating import Line, Part, rate
+from usage.periods import Period
+
+
+@dataclass(slots=True)
+class Billed:
+    """What all final invoices together have charged for one price over one span; `line` is the first of them."""
+
+    line: InvoiceLine
+    amount_minor: int = 0
+    quantity: int = 0
+    invoices: list[str] = field(default_factory=list)
+
+
+def corrections(customer: Customer, period: Period, closed_since: datetime | None = None) -> list[Line]:
+    """Return the correction lines that the invoice of `period` owes to periods closed before it (since an instant)."""
+    closed = Invoice.objects.final().filter(customer=customer, period_end__lte=period.start).order_by("period_start")
+    if closed_since is not None:
+        closed = closed.filter(period_end__gt=closed_since)
+    return [line for invoice in closed for line in _corrections_of(customer, invoice)]
+
+
+def period_name(period: Period, zone: ZoneInfo) -> str:
+    """Return a period as people name it: "October 2026" for a month, else its first and last day."""
+    first = period.start.astimezone(zone)
+    last = (period.end - timedelta(microseconds=1)).astimezone(zone)
+    if (first.day, (last + timedelta(days=1)).day) == (1, 1) and first.month == last.month:
+        return f"{first:%B %Y}"
+    return f"{first.day} {first:%B %Y} to {last.day} {last:%B %Y}"
+
+
+def _corrections_of(customer: Customer, invoice: Invoice) -> Iterator[Line]:
+    """Yield a line for each price whose rated amount differs from what was billed, corrections included."""
+    period = Period(invoice.period_start, invoice.period_end)
+    billed = _billed(invoice)
+    pieces = slices(contracts(customer, period), period)
+    check_currency(pieces, invoice.currency)
+    parts = _as_billed(parts_of(customer, pieces), billed)
+    rated = {line.charge_key: line for line in rate(parts, period, ZoneInfo(invoice.timezone))}
+    for key in dict.fromkeys([*rated, *billed]):
+        line = _difference(invoice, rated.get(key), billed.get(key))
+        if line is None:
+            continue
+        if invoice.currency != customer.currency:
+            raise CurrencyError(
+                f"{invoice} owes a correction in {invoice.currency}; {customer.code!r} is now in {customer.currency}."
+            )
+        yield line
+
+
+def _billed(invoice: Invoice) -> Mapping[str, Billed]:
+    """Return what was charged for the span of a closed invoice, by its own lines and by later corrections."""
+    lines = InvoiceLine.objects.filter(
+        invoice__in=Invoice.objects.final().filter(customer=invoice.customer_id),
+        period_start__gte=invoice.period_start,
+        period_start__lt=invoice.period_end,
+    )
+    billed: dict[str, Billed] = {}
+    for line in lines.select_related("invoice").order_by("invoice_id", "position"):
+        entry = billed.setdefault(line.charge_key, Billed(line))
+        entry.amount_minor += line.amount_minor
+        entry.quantity += line.quantity
+        entry.invoices.append(line.invoice.number or "")
+    return billed
+
+
+def _as_billed(parts: list[Part], billed: Mapping[str, Billed]) -> list[Part]:
+    """Give each machine the class that it was billed by: moving it to another class later changes no closed period."""
+    classes = {
+        machine["code"]: machine["machine_class"]
+        for entry in billed.values()
+        for machine in entry.line.derivation.get("machines", ())
+    }
+    return [
+        replace(
+            part,
+            usage=[replace(machine, machine_class=classes.get(machine.code, machine.machine_class)) for machine in part.usage],
+        )
+        for part in parts
+    ]
+
+
+def _difference(invoice: Invoice, rated: Line | None, billed: Billed | None) -> Line | None:
+    """Return what is still owed for one price, or None. Without a rated line all that was billed is given back."""
+    base = rated or (_line_of(billed.line) if billed else None)
+    charged_minor, charged_quantity = (billed.amount_minor, billed.quantity) if billed else (0, 0)
+    owed_minor = (rated.amount_minor if rated else 0) - charged_minor
+    if base is None or not owed_minor:
+        return None
+    quantity = (rated.quantity if rated else 0) - charged_quantity
+    return replace(
+        base,
+        kind=InvoiceLine.Kind.CORRECTION.value,
+        name=f"{base.name}, correction for {_name_of(invoice)}",
+        quantity=quantity,
+        quantity_text=rounded_text(Fraction(quantity, base.derivation.get("per_unit", 1)), 3),
+        exact=(rated.exact if rated else Fraction(0)) - from_minor(charged_minor, invoice.currency),
+        amount_minor=owed_minor,
+        derivation={**base.derivation, "correction": _explanation(invoice, rated, billed)},
+    )
+
+
+def _explanation(invoice: Invoice, rated: Line | None, billed: Billed | None) -> dict[str, Any]:
+    """What was billed by which invoices, and what the whole period comes to now."""
+    return {
+        "period": _name_of(invoice),
+        "period_start": instant_text(invoice.period_start),
+        "period_end": instant_text(invoice.period_end),
+        "invoices": billed.invoices if billed else [],
+        "billed": amount_text(billed.amount_minor if billed else 0, invoice.currency),
+        "billed_quantity": billed.quantity if billed else 0,
+        "rated": amount_text(rated.amount_minor if rated else 0, invoice.currency),
+        "rated_quantity": rated.quantity if rated else 0,
+    }
+
+
+def _name_of(invoice: Invoice) -> str:
+    return period_name(Period(invoice.period_start, invoice.period_end), ZoneInfo(invoice.timezone))
+
+
+def _line_of(row: InvoiceLine) -> Line:
+    """A stored line as the rater would have given it."""
+    return Line(
+        kind=row.kind,
+        name=row.name,
+        charge_key=row.charge_key,
+        plan_code=row.plan_code,
+        plan_name=row.plan_name,
+        plan_version=row.plan_version,
+        span=Period(row.period_start, row.period_end),
+        meter=row.meter,
+        unit=row.unit,
+        base_unit=row.base_unit,
+        quantity=row.quantity,
+        quantity_text=row.quantity_text,
+        exact=parse_exact(row.exact),
+        amount_minor=row.amount_minor,
+        derivation=row.derivation,
+    )

@@ -1,0 +1,120 @@
+"""The running cost: what the invoice would say if its period ended now, by the invoice's own rater.
+
+A flat fee counts in full from the first instant of the period, as it will on the invoice. So the estimate at the
+period's last instant, once the last usage is in, is the invoice's total.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils.timezone import now
+
+from accounts.models import Customer
+from invoices.corrections import corrections
+from invoices.gather import billing_period, gather, machine_usage, quarter_after
+from invoices.money import amount_text, rounded_text
+from invoices.rating import Line, MachineUsage, Part, charges_of, rate
+from usage.periods import BUCKET_MS, Period, from_ms, to_ms
+from usage.totals import totals_between
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Lines and totals of a period so far. Amounts in minor units are sums of rounded lines, as on the invoice."""
+
+    customer_code: str
+    currency: str
+    timezone: str
+    period: Period
+    at: datetime
+    lines: tuple[Line, ...]
+    per_hour: Fraction | None
+    """Cost of the last whole hour in major units, unrounded; None in a period's first hour."""
+
+    @property
+    def subtotal_minor(self) -> int:
+        """The sum of the lines."""
+        return sum(line.amount_minor for line in self.lines)
+
+    @property
+    def tax_minor(self) -> int:
+        """No tax is charged yet."""
+        return 0
+
+    @property
+    def total_minor(self) -> int:
+        """What the invoice would ask for."""
+        return self.subtotal_minor + self.tax_minor
+
+    @property
+    def total(self) -> str:
+        """The total as a decimal string with the currency's decimals."""
+        return amount_text(self.total_minor, self.currency)
+
+    @property
+    def exact(self) -> Fraction:
+        """The running cost in major units before any rounding: moves below a cent, for display beside the total."""
+        return sum((line.exact for line in self.lines), Fraction(0))
+
+    @property
+    def exact_text(self) -> str:
+        """The same with four decimals."""
+        return rounded_text(self.exact, 4)
+
+
+def estimate(customer: Customer, at: datetime | None = None) -> Estimate:
+    """Return the cost of the period that holds `at` (default: now), with usage up to then.
+
+    Raise NoPriceError or CurrencyError where a subscription cannot be priced.
+    """
+    moment = at or now()
+    period = billing_period(customer, moment)
+    parts = gather(customer, period, min(quarter_after(moment), period.end))
+    # Usage older than this is refused at the door, so no invoice closed before can change.
+    late = corrections(customer, period, closed_since=period.start - timedelta(days=settings.USAGE_MAX_AGE_DAYS))
+    lines = (*rate(parts, period, customer.zone), *late)
+    return Estimate(
+        customer.code, customer.currency, customer.timezone, period, moment, lines, _per_hour(customer, period, parts, moment)
+    )
+
+
+def preview(customer: Customer, period: Period) -> Estimate:
+    """Return what the invoice of a whole period would say with the usage known now. Checks every closed period for late usage."""
+    lines = (*rate(gather(customer, period), period, customer.zone), *corrections(customer, period))
+    return Estimate(customer.code, customer.currency, customer.timezone, period, now(), lines, None)
+
+
+def _per_hour(customer: Customer, period: Period, parts: Sequence[Part], at: datetime) -> Fraction | None:
+    """What the last four whole quarter hours cost, at the tiers reached by now."""
+    end = from_ms(to_ms(at) // BUCKET_MS * BUCKET_MS)
+    start = end - HOUR
+    running = [part for part in parts if part.span.start <= start and end <= part.span.end]
+    if start < period.start or not running:
+        return None
+    hour, since = (machine_usage(span) for span in totals_between(customer, [start, end, quarter_after(at)]))
+    cost = Fraction(0)
+    for part in running:
+        at_end = replace(part, usage=_less(part.usage, since))
+        at_start = replace(part, usage=_less(at_end.usage, hour))
+        cost += _exact(at_end, period, customer.zone) - _exact(at_start, period, customer.zone)
+    return cost
+
+
+def _exact(part: Part, period: Period, zone: ZoneInfo) -> Fraction:
+    return sum((charge.exact for charge in charges_of(part, period, zone)), Fraction(0))
+
+
+def _less(usage: Sequence[MachineUsage], later: Sequence[MachineUsage]) -> list[MachineUsage]:
+    """Usage without what was used later."""
+    taken = {machine.code: machine.quantities for machine in later}
+    return [replace(machine, quantities=_minus(machine.quantities, taken.get(machine.code, {}))) for machine in usage]
+
+
+def _minus(quantities: Mapping[str, int], taken: Mapping[str, int]) -> dict[str, int]:
+    return {meter: quantity - taken.get(meter, 0) for meter, quantity in quantities.items()}

@@ -1,0 +1,89 @@
+"""Gathers what the rater reads: which plan version held when, and what each machine used in that span."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from accounts.models import Customer
+from invoices.catalogue import contracts
+from invoices.models import Invoice
+from invoices.parts import Slice, slices
+from invoices.rating import MachineUsage, Part
+from usage.periods import BUCKET_MS, Period, from_ms, month_of, to_ms
+from usage.totals import MachineTotals, totals_between
+
+NEAR_A_MONTH_EDGE = timedelta(days=2)
+
+
+class CurrencyError(ValueError):
+    """A plan in another currency than the customer's: never two on one invoice."""
+
+
+def billing_period(customer: Customer, at: datetime) -> Period:
+    """Return the customer's local month that holds an instant.
+
+    Where the customer's zone was changed, it begins where the last final invoice ended: no hour is billed twice or never.
+    """
+    period = month_of(at, customer.zone)
+    near = (period.start - NEAR_A_MONTH_EDGE, period.start + NEAR_A_MONTH_EDGE)
+    last = Invoice.objects.final().filter(customer=customer, period_end__range=near).order_by("-period_end").first()
+    return period if last is None else Period(last.period_end, period.end)
+
+
+def gather(customer: Customer, period: Period, until: datetime | None = None) -> list[Part]:
+    """Return a period's parts with usage before `until`, a quarter hour; None is to the end."""
+    return parts_of(customer, customer_slices(customer, period), until)
+
+
+def customer_slices(customer: Customer, period: Period) -> list[Slice]:
+    """Return the spans of a period and the plan version in force in each. Raise CurrencyError or NoPriceError."""
+    pieces = slices(contracts(customer, period), period)
+    check_currency(pieces, customer.currency)
+    return pieces
+
+
+def check_currency(pieces: Sequence[Slice], currency: str) -> None:
+    """Raise CurrencyError unless every plan is priced in the currency."""
+    for piece in pieces:
+        if piece.version.currency != currency:
+            raise CurrencyError(
+                f"Plan {piece.version.plan_code!r} is priced in {piece.version.currency}, but the invoice is in {currency}."
+            )
+
+
+def parts_of(customer: Customer, pieces: Sequence[Slice], until: datetime | None = None) -> list[Part]:
+    """Return slices with the usage in each."""
+    metered = {piece.span: _cut(piece.span, until) for piece in pieces}
+    meters = {price.meter for piece in pieces for price in piece.version.prices if price.meter}
+    usage = {span: _usage(customer, span, meters) for span in set(metered.values())}
+    return [Part(piece.span, piece.version, usage[metered[piece.span]], metered[piece.span]) for piece in pieces]
+
+
+def quarter_after(at: datetime) -> datetime:
+    """Return the first quarter hour not before an instant: the bucket that is being filled counts as it stands."""
+    return from_ms(-(-to_ms(at) // BUCKET_MS) * BUCKET_MS)
+
+
+def _cut(span: Period, until: datetime | None) -> Period:
+    """The metered part of a span, empty where it has not begun."""
+    return span if until is None else Period(span.start, max(span.start, min(span.end, until)))
+
+
+def _usage(customer: Customer, span: Period, meters: set[str]) -> list[MachineUsage]:
+    if not meters or not span.length_ms:
+        return []
+    return machine_usage(totals_between(customer, [span.start, span.end], meters)[0])
+
+
+def machine_usage(totals: Iterable[MachineTotals]) -> list[MachineUsage]:
+    """Return sums of machines as the rater reads them."""
+    return [
+        MachineUsage(
+            code=machine.code,
+            quantities=machine.quantities,
+            name=machine.name,
+            machine_class=machine.machine_class,
+            covered_ms=machine.covered_ms,
+            buckets=machine.buckets,
+        )
+        for machine in totals
+    ]

@@ -1,0 +1,145 @@
+"""The one writer of plans, versions, prices and subscriptions: draft, publish, subscribe, leave."""
+
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.timezone import now
+
+from accounts.models import Customer
+from invoices.catalogue import MICRO, terms_of
+from invoices.models import Invoice, PlanVersion, Price, RatePlan, Subscription, Tier, validate_quarter_hour
+from invoices.money import NANO
+from invoices.plan_fields import PlanFileError
+from invoices.plan_file import PlanDocument, check_prices, dump_price
+from invoices.terms import PriceTerms
+
+
+class PlanError(ValueError):
+    """Why a plan cannot be published or subscribed to, as a sentence for the operator."""
+
+
+@transaction.atomic
+def save_draft(document: PlanDocument) -> tuple[PlanVersion, bool]:
+    """Store a document as the plan's draft. Return it and whether anything changed.
+
+    Where the newest version already says the same, nothing does, so loading a file twice makes no second version.
+    """
+    plan = _plan(document)
+    newest = plan.versions.order_by("-number").first()
+    if newest is not None and terms_of(newest).prices == document.prices:
+        return newest, False
+    if newest is None or newest.state == PlanVersion.State.PUBLISHED:
+        newest = plan.versions.create(number=newest.number + 1 if newest else 1, effective_from=document.effective_from)
+    newest.prices.all().delete()
+    for terms in document.prices:
+        _save_price(newest, terms)
+    return newest, True
+
+
+@transaction.atomic
+def publish(version: PlanVersion, effective_from: datetime | None = None) -> PlanVersion:
+    """Freeze a draft and put it in force from an instant on. Raise PlanError where that would be wrong."""
+    version = PlanVersion.objects.select_for_update().select_related("plan").get(pk=version.pk)
+    start = effective_from or version.effective_from
+    if version.state != PlanVersion.State.DRAFT:
+        raise PlanError(f"{version} is published already.")
+    if start is None:
+        raise PlanError(f"{version} needs an instant from which it is in force.")
+    _check_start(version, start)
+    _check_prices(version)
+    version.state, version.effective_from, version.published_at = PlanVersion.State.PUBLISHED, start, now()
+    version.save(update_fields=["state", "effective_from", "published_at"])
+    return version
+
+
+@transaction.atomic
+def subscribe(customer: Customer, plan: RatePlan, start: datetime, end: datetime | None = None) -> Subscription:
+    """Bill a customer by a plan in [start, end). Raise PlanError where the plan could not price it."""
+    first = plan.versions.filter(state=PlanVersion.State.PUBLISHED).order_by("effective_from").first()
+    if first is None or first.effective_from is None or first.effective_from > start:
+        raise PlanError(f"{plan} has no published version in force on {start:%Y-%m-%d %H:%M} UTC.")
+    subscription = Subscription(customer=customer, plan=plan, start=start, end=end)
+    _validate(subscription)
+    subscription.save()
+    return subscription
+
+
+@transaction.atomic
+def leave(subscription: Subscription, end: datetime) -> Subscription:
+    """End a subscription at an instant; None of what was used before is lost."""
+    subscription.end = end
+    _validate(subscription)
+    subscription.save(update_fields=["end"])
+    return subscription
+
+
+def _plan(document: PlanDocument) -> RatePlan:
+    plan, _ = RatePlan.objects.get_or_create(code=document.code, defaults={"name": document.name, "currency": document.currency})
+    if plan.currency != document.currency:
+        raise PlanError(f"Plan {plan.code!r} is priced in {plan.currency}; another currency needs another plan.")
+    if plan.name != document.name:
+        plan.name = document.name
+        plan.save(update_fields=["name"])
+    return plan
+
+
+def _save_price(version: PlanVersion, terms: PriceTerms) -> None:
+    price = Price.objects.create(
+        version=version,
+        position=terms.position,
+        name=terms.name,
+        model=terms.model.value,
+        meter=terms.meter,
+        unit=terms.unit,
+        price_nano=int(terms.unit_price * NANO),
+        package_micro=int(terms.package_size * MICRO),
+        included_micro=int(terms.included * MICRO),
+        flat_when_zero=terms.flat_when_zero,
+        proration=terms.proration.value,
+        machine_class=terms.selector,
+    )
+    Tier.objects.bulk_create(
+        Tier(
+            price=price,
+            up_to_micro=None if tier.up_to is None else int(tier.up_to * MICRO),
+            price_nano=int(tier.unit_price * NANO),
+            flat_nano=int(tier.flat * NANO),
+        )
+        for tier in terms.tiers
+    )
+
+
+def _check_start(version: PlanVersion, start: datetime) -> None:
+    """A version must follow the one before, and must not reach into a month that is billed already."""
+    try:
+        validate_quarter_hour(start)
+    except ValidationError as error:
+        raise PlanError(error.messages[0]) from error
+    last = version.plan.versions.filter(state=PlanVersion.State.PUBLISHED).order_by("-effective_from").first()
+    if last is not None and last.effective_from is not None and start <= last.effective_from:
+        raise PlanError(f"{last} is in force from {last.effective_from:%Y-%m-%d %H:%M} UTC; the next one must start later.")
+    billed = Invoice.objects.final().filter(customer__subscriptions__plan=version.plan, period_end__gt=start).first()
+    if billed is not None:
+        raise PlanError(f"{billed} has billed usage after {start:%Y-%m-%d %H:%M} UTC; a new price must start after it.")
+
+
+def _check_prices(version: PlanVersion) -> None:
+    """Hold what was typed into the admin to the rules of a plan file."""
+    prices = terms_of(version).prices
+    if not prices:
+        raise PlanError(f"{version} has no price.")
+    try:
+        check_prices([dump_price(price) for price in prices])
+    except PlanFileError as error:
+        raise PlanError(str(error)) from error
+
+
+def _validate(subscription: Subscription) -> None:
+    """Run the model's own checks; an overlap is refused by the database."""
+    try:
+        subscription.full_clean(validate_constraints=False)
+    except ValidationError as error:
+        raise PlanError(" ".join(error.messages)) from error
+    if subscription.end is not None and subscription.end <= subscription.start:
+        raise PlanError("A subscription ends after it starts.")
