@@ -6,6 +6,7 @@ currency's minor unit. Finalised invoices and published versions are frozen by t
 
 from datetime import datetime
 from typing import ClassVar, Self
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -247,7 +248,8 @@ class Invoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.number or f"Draft for {self.customer_name}, {self.period_start:%Y-%m-%d}"
+        start = self.period_start.astimezone(ZoneInfo(self.timezone))
+        return self.number or f"Draft for {self.customer_name}, from {start:%Y-%m-%d}"
 
     @property
     def status(self) -> str:

@@ -1,7 +1,6 @@
 """The running cost as live pages carry it: the estimate's own numbers as strings, and written for the customer."""
 
 import asyncio
-from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,7 +10,7 @@ from channels.db import database_sync_to_async
 from accounts import formats
 from accounts.models import Customer
 from invoices.estimate import Estimate, estimate
-from invoices.money import amount_text, spread
+from invoices.money import amount_text
 from invoices.rating import Line
 from usage.units import short_unit
 
@@ -69,24 +68,6 @@ def quantity_words(line: Line, locale: str) -> str:
     if line.kind != "usage" or not line.quantity_text:
         return ""
     return f"{formats.number(Decimal(line.quantity_text), 1, locale)} {short_unit(line.unit)}"
-
-
-def by_machine(lines: Sequence[Line], currency: str) -> dict[str, Decimal]:
-    """Share each line out over its machines in proportion to what they used, in whole cents that add up to the line.
-
-    Fees and corrections of earlier periods belong to no machine.
-    """
-    minor: dict[str, int] = {}
-    for line in lines:
-        machines = line.derivation.get("machines", []) if line.kind == "usage" else []
-        parts = spread(line.amount_minor, [machine["quantity"] for machine in machines])
-        for machine, part in zip(machines, parts, strict=True):
-            minor[machine["code"]] = minor.get(machine["code"], 0) + part
-    return {code: _decimal(amount, currency) for code, amount in minor.items()}
-
-
-def _decimal(amount_minor: int, currency: str) -> Decimal:
-    return Decimal(amount_text(amount_minor, currency))
 
 
 class CostMeter:

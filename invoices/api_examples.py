@@ -1,0 +1,88 @@
+"""What answers of the money API look like, for its description."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+
+def _answer(name: str, value: dict[str, Any]) -> OpenApiExample:
+    return OpenApiExample(name, value, response_only=True, status_codes=["200"])
+
+
+def _euros(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "EUR"}
+
+
+_PERIOD = {"start": "2026-10-31T23:00:00Z", "end": "2026-11-30T23:00:00Z", "timezone": "Europe/Berlin"}
+_LINE = {
+    "kind": "usage",
+    "name": "CPU",
+    "plan": {"code": "cloud-eur", "name": "Cloud", "version": 1},
+    "start": "2026-10-31T23:00:00Z",
+    "end": "2026-11-30T23:00:00Z",
+    "meter": "cpu",
+    "quantity": "250.000",
+    "unit": "core-hour",
+    "base": 900000000,
+    "base_unit": "core-ms",
+    "exact": "10.5",
+    "amount": _euros("10.50"),
+    "derivation": {
+        "model": "per_unit",
+        "tiers": [{"above": "0", "up_to": None, "quantity": "250", "unit_price": "0.042", "flat": "0", "exact": "10.5"}],
+        "coverage": {"covered_ms": 2592000000, "period_ms": 2592000000, "machines": 1, "buckets": 2880},
+    },
+}
+_TOTALS = {"subtotal": _euros("10.50"), "tax": _euros("0.00"), "total": _euros("10.50")}
+_INVOICE = {
+    "number": "CH-2026-0001",
+    "customer": "acme",
+    "status": "open",
+    "period": _PERIOD,
+    "issued_on": "2026-12-02",
+    "due_on": "2026-12-16",
+    "finalised_at": "2026-12-01T23:05:00Z",
+    **_TOTALS,
+    "paid": _euros("0.00"),
+}
+ESTIMATE = _answer(
+    "Half-way through November",
+    {
+        "customer": "acme",
+        "at": "2026-11-24T14:32:08Z",
+        "period": _PERIOD,
+        "lines": [_LINE],
+        **_TOTALS,
+        "exact": _euros("10.5000"),
+        "per_hour": _euros("0.0147"),
+    },
+)
+INVOICE = _answer("An open invoice", _INVOICE)
+INVOICE_DETAIL = _answer(
+    "An open invoice with its line",
+    {
+        **_INVOICE,
+        "seller": {"name": "Corehour Systems", "address": "", "tax_id": ""},
+        "buyer": {"name": "Acme GmbH", "address": "Hauptstr. 1\n10115 Berlin", "tax_id": "DE123456789"},
+        "lines": [_LINE],
+    },
+)
+PLANS = _answer(
+    "One plan",
+    {
+        "next": None,
+        "previous": None,
+        "results": [
+            {
+                "code": "cloud-eur",
+                "name": "Cloud",
+                "currency": "EUR",
+                "version": 1,
+                "effective_from": "2026-09-30T22:00:00Z",
+                "subscribed_from": "2026-09-30T22:00:00Z",
+                "subscribed_until": None,
+                "prices": [{"name": "CPU", "model": "per_unit", "meter": "cpu", "unit": "core-hour", "unit_price": "0.042"}],
+            }
+        ],
+    },
+)

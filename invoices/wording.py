@@ -1,0 +1,134 @@
+"""Prices in plain words, for the page on which a customer reads what applies to them. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from invoices.money import exact_text
+from invoices.parts import Contract
+from invoices.terms import Model, PriceTerms, Proration, VersionTerms
+from usage.meters import METERS
+from usage.units import short_unit
+
+
+@dataclass(frozen=True, slots=True)
+class TierRow:
+    """A tier: units above the one bound, up to and with the other; texts as `exact_text` writes them."""
+
+    above: str
+    up_to: str | None
+    price: str
+    flat: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """One price: what it is for, how it works, and what it is."""
+
+    name: str
+    selector: str
+    words: str
+    unit: str
+    per: str
+    price: str
+    included: str
+    tiers: tuple[TierRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRows:
+    """A plan version as the page shows it."""
+
+    number: int
+    effective_from: datetime
+    rows: tuple[PriceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPage:
+    """A subscription: the prices in force, and the published ones still to come."""
+
+    name: str
+    current: VersionRows | None
+    coming: tuple[VersionRows, ...]
+    until: datetime | None
+
+
+def plan_page(contract: Contract, at: datetime) -> PlanPage:
+    """Return what a customer should read of one subscription at an instant."""
+    past = [version for version in contract.versions if version.effective_from <= at]
+    coming = [version for version in contract.versions if version.effective_from > at]
+    ends = contract.end
+    return PlanPage(
+        name=contract.versions[0].plan_name if contract.versions else contract.plan_code,
+        current=_rows(past[-1]) if past else None,
+        coming=tuple(_rows(version) for version in coming if ends is None or version.effective_from < ends),
+        until=ends,
+    )
+
+
+def _rows(version: VersionTerms) -> VersionRows:
+    return VersionRows(version.number, version.effective_from, tuple(_row(price) for price in version.prices))
+
+
+def _row(price: PriceTerms) -> PriceRow:
+    return PriceRow(
+        name=price.name,
+        selector=price.selector,
+        words=words_of(price),
+        unit=price.unit,
+        per=_per(price),
+        price=exact_text(price.unit_price),
+        included=exact_text(price.included) if price.included else "",
+        tiers=tuple(_tiers(price)),
+    )
+
+
+def words_of(price: PriceTerms) -> str:
+    """Say in one sentence how a price works."""
+    meter = METERS[price.meter].name if price.meter else ""
+    match price.model:
+        case Model.PER_UNIT:
+            return f"{meter}, every {price.unit} at the same price"
+        case Model.GRADUATED:
+            return f"{meter}, each part of a month’s {price.unit}s at the price of its tier"
+        case Model.VOLUME:
+            return f"{meter}, all of a month’s {price.unit}s at the price of the tier that their sum reaches"
+        case Model.PACKAGE:
+            return (
+                f"{meter}, in packages of {exact_text(price.package_size)} {short_unit(price.unit)}; a started one counts in full"
+            )
+        case Model.SAMPLE_TARIFF:
+            return f"{meter}: one percent in one sample is one unit"
+        case Model.FLAT:
+            return _fee_words(price.proration)
+
+
+def _fee_words(proration: Proration) -> str:
+    match proration:
+        case Proration.NONE:
+            return "A fixed fee, in full for every month that has begun"
+        case Proration.DAY:
+            return "A fixed fee, by days where the plan holds for a part of the month"
+        case Proration.SECOND:
+            return "A fixed fee, by seconds where the plan holds for a part of the month"
+
+
+def _per(price: PriceTerms) -> str:
+    match price.model:
+        case Model.FLAT:
+            return "a month"
+        case Model.PACKAGE:
+            return "a package"
+        case Model.SAMPLE_TARIFF:
+            return "a percent and sample"
+        case _:
+            return f"a {price.unit}"
+
+
+def _tiers(price: PriceTerms) -> Iterator[TierRow]:
+    above = "0"
+    for tier in price.tiers:
+        up_to = None if tier.up_to is None else exact_text(tier.up_to)
+        yield TierRow(above, up_to, exact_text(tier.unit_price), exact_text(tier.flat))
+        above = up_to or above
