@@ -248,7 +248,7 @@ def open_offset(found: IngestOffset, using: str = "default") -> IngestOffset:
 def accept_loss(row: IngestOffset, found: IngestOffset, reason: str, using: str = "default") -> IngestOffset:
     """Go on at the log's first offset although messages are gone, and leave an incident. Return the row as it is now.
 
-    Within one topic the lost offsets count as skipped; a re-created topic begins a new count.
+    Within one topic the lost offsets count as skipped; a re-created topic begins a new count of messages.
     """
     same_topic = row.topic_id == found.topic_id and row.cluster_id == found.cluster_id
     with transaction.atomic(using=using):
@@ -258,8 +258,7 @@ def accept_loss(row: IngestOffset, found: IngestOffset, reason: str, using: str 
         if same_topic and found.first_offset > row.next_offset:
             changes["skipped"] = row.skipped + found.first_offset - row.next_offset
         else:
-            zero = dict.fromkeys(("stored", "duplicate", "rejected", "skipped", "samples_stored", "samples_duplicate"), 0)
-            changes |= zero | {"first_offset": found.first_offset}
+            changes |= {"first_offset": found.first_offset, "stored": 0, "duplicate": 0, "rejected": 0, "skipped": 0}
         guarded = IngestOffset.objects.using(using).filter(pk=row.pk, next_offset=row.next_offset, topic_id=row.topic_id)
         if guarded.update(cluster_id=found.cluster_id, topic_id=found.topic_id, updated_at=now(), **changes) != 1:
             raise LostOwnership(f"{row} moved meanwhile")

@@ -91,9 +91,10 @@ class Worker:
         batch or none of it. Kafka's own commit comes last and may fail. Raise LossFound or TooMuchPoison where a
         person has to decide.
         """
-        if self._outage.count:
-            return self._wait_for_database(timeout_s)
+        if (rest := self._outage.retry_at - time.monotonic()) > 0:
+            return self._hold(min(timeout_s, rest))
         try:
+            self.consumer.resume(*self.consumer.paused())
             return self._fetch_and_store(timeout_s)
         except (OperationalError, InterfaceError) as error:
             self._begin_outage(error)
@@ -188,6 +189,7 @@ class Worker:
 
     def _after_commit(self, tp: TopicPartition, row: IngestOffset, result: BatchResult, now_ms: int) -> None:
         """Everything here may fail or be lost: the batch is stored."""
+        self._end_outage()
         if self.live is not None:
             self.live.add(result.new, now_ms)
         result.new = []
@@ -210,24 +212,16 @@ class Worker:
         self._flag.raised = True
         self.consumer.pause(*self.consumer.assignment())
 
-    def _wait_for_database(self, timeout_s: float) -> BatchResult:
-        """Keep polling while paused, so that the group keeps this member; try the database when it is time."""
-        rest = max(0.0, min(timeout_s, self._outage.retry_at - time.monotonic()))
+    def _hold(self, timeout_s: float) -> BatchResult:
+        """Keep polling while paused, so that the group keeps this member; newly assigned partitions are held too."""
         self.consumer.pause(*self.consumer.assignment())
-        self._poll(rest)
-        if time.monotonic() < self._outage.retry_at:
-            return BatchResult()
-        try:
-            with connections[self.using].cursor() as cursor:
-                cursor.execute("SELECT 1")
-            self._reopen()
-        except (OperationalError, InterfaceError) as error:
-            self._begin_outage(error)
-            return BatchResult()
-        log.info("The database answers again after %d tries", self._outage.count)
-        self._outage = Outage()
-        self.consumer.resume(*self.consumer.paused())
+        self._poll(timeout_s)
         return BatchResult()
+
+    def _end_outage(self) -> None:
+        if self._outage.count:
+            log.info("The database answers again after %d tries", self._outage.count)
+            self._outage = Outage()
 
 
 def _raw(record: Any, topic_id: str) -> RawMessage:
