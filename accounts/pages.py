@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError as NotThatKind
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
@@ -26,7 +27,7 @@ class Pages(CursorPagination):
         """Cut the page. A forged cursor may hold anything, so what it breaks is the asker's mistake and never a 500."""
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (NotFound, ValueError, OverflowError) as error:
+        except (NotFound, ValueError, OverflowError, NotThatKind) as error:
             raise ValidationError({"cursor": [BAD_CURSOR]}) from error
 
     def decode_cursor(self, request: Request) -> Cursor | None:

@@ -1,0 +1,175 @@
+"""The operator's desk for people: users, customers, their members and their API keys."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.timezone import now
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display
+from accounts.models import ApiKey, Customer, Membership, User
+
+admin.site.unregister(Group)
+
+POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+class MembershipRows(Rows):
+    model = Membership
+    autocomplete_fields = ("user",)
+
+
+class CustomerMembershipRows(Rows):
+    model = Membership
+    autocomplete_fields = ("customer",)
+
+
+class ApiKeyRows(ReadOnlyRows):
+    model = ApiKey
+    fields = ("name", "prefix", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = fields
+    show_change_link = True
+
+
+class NewUserForm(UserCreationForm):  # type: ignore[misc] # unfold has no types
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+class ChangedUserForm(UserChangeForm):  # type: ignore[misc] # unfold has no types
+    class Meta:
+        model = User
+        fields = "__all__"  # noqa: DJ007 - the admin's fieldsets choose
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, Desk):  # type: ignore[type-arg] # not generic at run time
+    form = ChangedUserForm
+    add_form = NewUserForm
+    change_password_form = AdminPasswordChangeForm
+    ordering = ("email",)
+    list_display = ("email", "name", "is_staff", "is_active", "last_login")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    search_fields = ("email", "name")
+    readonly_fields = ("last_login", "created_at")
+    filter_horizontal = ("groups", "user_permissions")
+    inlines = (CustomerMembershipRows,)
+    csv_fields = ("email", "name", "is_staff", "is_active", "last_login", "created_at")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("What they may do", {"fields": ("is_active", *POWERS)}),
+        ("Dates", {"fields": ("last_login", "created_at")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Only a superuser hands out powers; otherwise whoever may edit users could make themselves one."""
+        fixed = tuple(super().get_readonly_fields(request, obj))
+        return fixed if request.user.is_superuser else (*fixed, *POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return bool(super().has_delete_permission(request, obj))
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, Desk):
+    csv_fields = ("name",)
+    filter_horizontal = ("permissions",)
+
+
+@admin.register(Customer)
+class CustomerAdmin(Desk):
+    list_display = ("name", "code", "currency", "timezone", "member_count")
+    list_filter = ("currency", "timezone")
+    search_fields = ("name", "code", "tax_id", "memberships__user__email")
+    readonly_fields = ("created_at",)
+    prepopulated_fields: ClassVar[dict[str, tuple[str, ...]]] = {"code": ("name",)}
+    inlines = (MembershipRows, ApiKeyRows)
+    actions_detail = ("new_key",)
+    csv_fields = ("code", "name", "currency", "timezone", "address", "tax_id", "locale", "grace_hours", "created_at")
+    fieldsets = (
+        (None, {"fields": ("name", "code")}),
+        ("Billing", {"fields": ("currency", "timezone", "locale", "grace_hours", "address", "tax_id")}),
+        ("Dates", {"fields": ("created_at",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        found: QuerySet[Customer] = super().get_queryset(request)
+        return found.annotate(member_total=Count("memberships"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
+        """A code is in addresses and keys, a currency in amounts: neither changes under what was written with it."""
+        return (*self.readonly_fields, "code", "currency") if obj else self.readonly_fields
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Customer | None = None) -> dict[str, tuple[str, ...]]:
+        return {} if obj else self.prepopulated_fields
+
+    @display(description="Members", ordering="member_total")
+    def member_count(self, customer: Any) -> int:
+        return int(customer.member_total)
+
+    @action(description="New API key", icon="key", url_path="new-key", permissions=["accounts.add_apikey"])
+    def new_key(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:
+        return redirect(f"{reverse('admin:accounts_apikey_add')}?customer={object_id}")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(Desk):
+    list_display = ("name", "prefix", "customer", "state", "last_used_at", "created_at")
+    list_filter = (("customer", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("customer",)
+    search_fields = ("name", "prefix", "customer__name", "customer__code")
+    autocomplete_fields = ("customer",)
+    actions = ("export_csv", "revoke")
+    fields = ("customer", "name", "prefix", "created_at", "last_used_at", "revoked_at")
+    csv_fields = ("customer__code", "name", "prefix", "created_at", "last_used_at", "revoked_at")
+
+    @display(description="State", label={"Live": "success", "Revoked": "danger"})
+    def state(self, key: ApiKey) -> str:
+        return "Revoked" if key.revoked_at else "Live"
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return self.fields if obj else ("customer", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return tuple(name for name in self.fields if name != "name") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """Keys are revoked, so that it stays known who could read what."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=["name"])
+            return
+        key, secret = ApiKey.issue(obj.customer, obj.name)
+        obj.pk, obj.prefix = key.pk, key.prefix
+        text = "Copy the secret now, it is shown this once: <code>{}</code>"
+        self.message_user(request, format_html(text, secret), messages.WARNING)
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        revoked = queryset.filter(revoked_at=None).update(revoked_at=now())
+        self.message_user(request, f"{revoked} keys revoked. They stop working at once.", messages.SUCCESS)

@@ -1,0 +1,70 @@
+"""What the admin pages of all apps share: CSV of what is chosen, and tables that nobody may edit."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from unfold import decorators
+from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.csvs import csv_lines
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def action(**how: Any) -> Callable[[Method], Method]:
+    """unfold's decorator for a button, with types: it has none of its own."""
+    decorator: Callable[[Method], Method] = decorators.action(**how)
+    return decorator
+
+
+def display(**how: Any) -> Callable[[Method], Method]:
+    """unfold's decorator for a column, with types."""
+    decorator: Callable[[Method], Method] = decorators.display(**how)
+    return decorator
+
+
+class Desk(ModelAdmin):  # type: ignore[misc] # unfold has no types
+    """An admin page whose list can be taken away as CSV: `csv_fields` names model fields, `__` reaches across keys."""
+
+    actions: ClassVar[Any] = ["export_csv"]
+    csv_fields: ClassVar[tuple[str, ...]] = ()
+    list_filter_submit = True
+    list_fullwidth = True
+    warn_unsaved_form = True
+
+    @admin.action(description="Export as CSV")
+    def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
+        rows = queryset.values_list(*self.csv_fields).iterator(chunk_size=2_000)
+        name = f"{self.model._meta.verbose_name_plural}.csv".replace(" ", "-")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingHttpResponse(csv_lines(self.csv_fields, rows), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+class Unwritable:
+    """Permissions of a page that only shows."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyDesk(Unwritable, Desk):
+    """Books that only the product itself writes."""
+
+
+class Rows(TabularInline):  # type: ignore[misc] # unfold has no types
+    """Rows inside another page."""
+
+    extra = 0
+
+
+class ReadOnlyRows(Unwritable, Rows):
+    """Rows that are shown and nothing else."""
