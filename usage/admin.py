@@ -1,0 +1,113 @@
+"""The operator's desk for usage: machines, the messages that were refused, and the books of ingest."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, FieldTextFilter, RangeDateTimeFilter
+
+from accounts.admin_parts import Desk, ReadOnlyDesk, display
+from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
+from usage.periods import from_ms
+from usage.rejected_admin import RejectedMessageAdmin
+
+admin.site.register(RejectedMessage, RejectedMessageAdmin)
+
+
+@admin.register(Machine)
+class MachineAdmin(Desk):
+    list_display = ("code", "name", "customer", "machine_class", "last_seen", "retired_at")
+    list_filter = (("customer", AutocompleteSelectFilter), ("machine_class", FieldTextFilter))
+    list_select_related = ("customer",)
+    search_fields = ("code", "name", "customer__name", "customer__code")
+    autocomplete_fields = ("customer",)
+    readonly_fields = ("cores", "memory_mib", "last_seen", "created_at")
+    csv_fields = (
+        "code",
+        "name",
+        "customer__code",
+        "machine_class",
+        "cores",
+        "memory_mib",
+        "last_seen_ms",
+        "created_at",
+        "retired_at",
+    )
+    fieldsets = (
+        (None, {"fields": ("customer", "code", "name", "machine_class")}),
+        ("As last reported", {"fields": ("cores", "memory_mib", "last_seen")}),
+        ("Dates", {"fields": ("created_at", "retired_at")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Machine | None = None) -> tuple[str, ...]:
+        """A machine never moves: its past usage would move with it to another bill, and its agent knows its code."""
+        return (*self.readonly_fields, "customer", "code") if obj else self.readonly_fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Machine | None = None) -> bool:
+        """A machine that sent anything stays: its usage is billed. Retire it instead."""
+        used = obj is not None and (
+            UsageSample.objects.filter(machine=obj).exists()
+            or UsageBucket.objects.filter(machine=obj).exists()
+            or StreamRun.objects.filter(machine=obj).exists()
+        )
+        return not used and bool(super().has_delete_permission(request, obj))
+
+    @display(description="Last seen", ordering="last_seen_ms", empty_value="Never")
+    def last_seen(self, machine: Machine) -> Any:
+        return from_ms(machine.last_seen_ms) if machine.last_seen_ms else None
+
+
+@admin.register(UsageBucket)
+class UsageBucketAdmin(ReadOnlyDesk):
+    list_display = ("machine", "start", "covered_s", "samples", "cpu_ms", "memory_mib_ms", "net_rx", "net_tx")
+    list_filter = (("machine", AutocompleteSelectFilter),)
+    list_select_related = ("machine",)
+    show_full_result_count = False
+    csv_fields = (
+        "machine__code", "start_ms", "covered_ms", "samples", "cpu_ms", "memory_mib_ms", "disk_mib_ms",
+        "net_rx", "net_tx", "disk_read", "disk_write", "cpu_upct", "memory_upct",
+    )  # fmt: skip
+
+    @display(description="Quarter hour (UTC)", ordering="start_ms")
+    def start(self, bucket: UsageBucket) -> Any:
+        return from_ms(bucket.start_ms)
+
+    @display(description="Covered, s", ordering="covered_ms")
+    def covered_s(self, bucket: UsageBucket) -> int:
+        return bucket.covered_ms // 1_000
+
+
+@admin.register(StreamRun)
+class StreamRunAdmin(ReadOnlyDesk):
+    list_display = ("machine", "stream", "lo", "hi")
+    list_filter = (("machine", AutocompleteSelectFilter),)
+    list_select_related = ("machine",)
+    search_fields = ("stream",)
+    csv_fields = ("machine__code", "stream", "lo", "hi")
+
+
+@admin.register(IngestOffset)
+class IngestOffsetAdmin(ReadOnlyDesk):
+    list_display = (
+        "topic",
+        "partition",
+        "next_offset",
+        "stored",
+        "duplicate",
+        "rejected",
+        "skipped",
+        "samples_stored",
+        "updated_at",
+    )
+    csv_fields = (
+        "topic", "partition", "cluster_id", "topic_id", "first_offset", "next_offset", "stored", "duplicate", "rejected",
+        "skipped", "samples_stored", "samples_duplicate", "updated_at",
+    )  # fmt: skip
+
+
+@admin.register(IngestIncident)
+class IngestIncidentAdmin(ReadOnlyDesk):
+    list_display = ("at", "kind", "detail")
+    list_filter = (("kind", ChoicesCheckboxFilter), ("at", RangeDateTimeFilter))
+    search_fields = ("detail",)
+    csv_fields = ("at", "kind", "detail", "reference")
