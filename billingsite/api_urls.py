@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.api import CustomerList, NoSuchPage
+from invoices.api import InvoiceDetail, InvoiceList, PlanList, RunningCost
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
 
 urlpatterns: list[URLPattern] = [
@@ -15,5 +16,9 @@ urlpatterns: list[URLPattern] = [
     path("v1/machines/<slug:code>/watermark", MachineWatermark.as_view(), name="api-watermark"),
     path("v1/usage/", UsageReport.as_view(), name="api-usage"),
     path("v1/samples/", SampleList.as_view(), name="api-samples"),
+    path("v1/estimate/", RunningCost.as_view(), name="api-estimate"),
+    path("v1/plans/", PlanList.as_view(), name="api-plans"),
+    path("v1/invoices/", InvoiceList.as_view(), name="api-invoices"),
+    path("v1/invoices/<slug:number>/", InvoiceDetail.as_view(), name="api-invoice"),
     re_path(r"", NoSuchPage.as_view(), name="api-nothing"),
 ]
