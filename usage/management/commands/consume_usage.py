@@ -32,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--accept-loss", action="store_true", help="go on where messages are gone, leaving an incident row")
         parser.add_argument("--instance", metavar="NAME", help="a fixed name in the group, for a restart without a pause")
         parser.add_argument("--topic", default=settings.USAGE_TOPIC)
+        parser.add_argument("--max-records", type=int, default=5_000, help="the most messages in one transaction (5000)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stopping = threading.Event()
@@ -54,6 +55,7 @@ class Command(BaseCommand):
             max_age_ms=settings.USAGE_MAX_AGE_DAYS * DAY_MS,
             live=live,
             accept_loss=options["accept_loss"],
+            max_records=max(1, options["max_records"]),
         )
 
     def _consumer(self, instance: str | None) -> Any:
