@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.utils.timezone import now
 from django.views.decorators.http import conditional_page
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.exceptions import APIException
@@ -20,6 +22,7 @@ from accounts.keys import actor
 from accounts.query import CustomerPageQuery, CustomerQuery, customer_of
 from accounts.schema import REFUSALS
 from invoices import api_examples as examples
+from invoices import documents
 from invoices.api_forms import (
     EstimateSerializer,
     InvoiceDetailSerializer,
@@ -104,6 +107,38 @@ class InvoiceDetail(APIView):
     )
     def get(self, request: Request, number: str) -> Response:
         return Response(invoice_detail_json(get_object_or_404(visible_invoices(request), number=number)))
+
+
+@method_decorator(conditional_page, name="dispatch")
+class InvoicePdf(APIView):
+    @extend_schema(
+        summary="Download an invoice as PDF",
+        description="PDF/A, the same bytes for the same invoice.",
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **REFUSALS},
+        examples=[examples.PDF],
+        tags=["invoices"],
+    )
+    def get(self, request: Request, number: str) -> HttpResponse:
+        invoice = get_object_or_404(visible_invoices(request), number=number)
+        return _document(documents.pdf(invoice), "application/pdf", f"{number}.pdf")
+
+
+@method_decorator(conditional_page, name="dispatch")
+class InvoiceCsv(APIView):
+    @extend_schema(
+        summary="Download an invoice's lines as CSV",
+        description="RFC 4180 with plain decimals.",
+        responses={(200, "text/csv"): OpenApiTypes.STR, **REFUSALS},
+        examples=[examples.CSV],
+        tags=["invoices"],
+    )
+    def get(self, request: Request, number: str) -> HttpResponse:
+        invoice = get_object_or_404(visible_invoices(request), number=number)
+        return _document(documents.csv_text(invoice).encode(), "text/csv; charset=utf-8", f"{number}.csv")
+
+
+def _document(content: bytes, kind: str, name: str) -> HttpResponse:
+    return HttpResponse(content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 class PlanList(APIView):

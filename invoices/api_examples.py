@@ -86,3 +86,12 @@ PLANS = _answer(
         ],
     },
 )
+PDF = OpenApiExample("The document", "%PDF-1.7 …", media_type="application/pdf", response_only=True, status_codes=["200"])
+CSV = OpenApiExample(
+    "Lines and totals",
+    "line,kind,meter,period_start,period_end,quantity,unit,amount,currency,plan,version\r\n"
+    "CPU,usage,cpu,2026-10-31T23:00:00+00:00,2026-11-30T23:00:00+00:00,250.000,core-hour,10.50,EUR,Cloud,1\r\n",
+    media_type="text/csv",
+    response_only=True,
+    status_codes=["200"],
+)

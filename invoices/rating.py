@@ -119,7 +119,7 @@ def line_of(charge: Charge, zone: ZoneInfo) -> Line:
         unit="month" if flat else price.unit,
         base_unit="" if flat else METERS[price.meter].base,
         quantity=charge.quantity,
-        quantity_text=rounded_text(charge.steps[0].quantity if flat else charge.units, 3),
+        quantity_text=_fee_share(charge) if flat else rounded_text(charge.units, 3),
         exact=charge.exact,
         amount_minor=amount_minor,
         derivation=explain.derivation(charge, amount_minor, zone),
@@ -132,6 +132,12 @@ def _usage_charge(price: PriceTerms, part: Part, whole: Period) -> Iterator[Char
     if quantity or price.flat_when_zero:
         size = per_unit(price.meter, price.unit, whole)
         yield Charge(price, part, machines, quantity, size, charges.charge(price, Fraction(quantity, size)))
+
+
+def _fee_share(charge: Charge) -> str:
+    """A whole fee is 1, a part of one has three decimals."""
+    share = charge.steps[0].quantity
+    return "1" if share == 1 else rounded_text(share, 3)
 
 
 def _applies(price: PriceTerms, version: VersionTerms, machine: MachineUsage) -> bool:

@@ -7,7 +7,6 @@ from datetime import datetime
 from invoices.money import exact_text
 from invoices.parts import Contract
 from invoices.terms import Model, PriceTerms, Proration, VersionTerms
-from usage.meters import METERS
 from usage.units import short_unit
 
 
@@ -30,6 +29,7 @@ class PriceRow:
     words: str
     unit: str
     per: str
+    digits: int
     price: str
     included: str
     tiers: tuple[TierRow, ...]
@@ -78,6 +78,7 @@ def _row(price: PriceTerms) -> PriceRow:
         words=words_of(price),
         unit=price.unit,
         per=_per(price),
+        digits=2 if price.model in (Model.FLAT, Model.PACKAGE) else 4,
         price=exact_text(price.unit_price),
         included=exact_text(price.included) if price.included else "",
         tiers=tuple(_tiers(price)),
@@ -86,20 +87,17 @@ def _row(price: PriceTerms) -> PriceRow:
 
 def words_of(price: PriceTerms) -> str:
     """Say in one sentence how a price works."""
-    meter = METERS[price.meter].name if price.meter else ""
     match price.model:
         case Model.PER_UNIT:
-            return f"{meter}, every {price.unit} at the same price"
+            return f"Every {price.unit} at the same price"
         case Model.GRADUATED:
-            return f"{meter}, each part of a month’s {price.unit}s at the price of its tier"
+            return f"Each part of a month’s {price.unit}s at the price of its tier"
         case Model.VOLUME:
-            return f"{meter}, all of a month’s {price.unit}s at the price of the tier that their sum reaches"
+            return f"All of a month’s {price.unit}s at the price of the tier that their sum reaches"
         case Model.PACKAGE:
-            return (
-                f"{meter}, in packages of {exact_text(price.package_size)} {short_unit(price.unit)}; a started one counts in full"
-            )
+            return f"In packages of {exact_text(price.package_size)} {short_unit(price.unit)}; a started one counts in full"
         case Model.SAMPLE_TARIFF:
-            return f"{meter}: one percent in one sample is one unit"
+            return "Each sample by the percent it read, however long it covers"
         case Model.FLAT:
             return _fee_words(price.proration)
 

@@ -38,11 +38,11 @@ def decimal_money(context: Context, amount: Decimal | str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def price(context: Context, exact: str) -> str:
-    """A unit price, with four decimals or as many as it has."""
+def price(context: Context, exact: str, digits: int = PRICE_DIGITS) -> str:
+    """A unit price, with so many decimals or as many as it has."""
     reader = reader_of(context)
     value = parse_exact(exact)
-    return formats.money(_decimal(value, EXACT_DIGITS), reader.currency, reader.locale, max(PRICE_DIGITS, _places(value)))
+    return formats.money(_decimal(value, EXACT_DIGITS), reader.currency, reader.locale, max(digits, _places(value)))
 
 
 @register.simple_tag(takes_context=True)
