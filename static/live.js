@@ -1,0 +1,216 @@
+// Puts what a live page hears where it belongs: charts, the machines' rows, the running cost, and the word that says how it is.
+import "./usage-chart.js";
+import { LiveFeed } from "./live-feed.js";
+
+const LATE_MS = 60_000; // older than this, a machine's last point says nothing about now
+const SILENT_MS = 15 * 60_000;
+const KEEP_MS = 15 * 60_000;
+const GRID_MS = 1_000;
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const connection = document.querySelector("[data-connection]");
+const { lang, dataset } = document.documentElement;
+const numbers = (digits) => new Intl.NumberFormat(dataset.locale || lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const [whole, tenths] = [numbers(0), numbers(1)];
+const exactly = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium", timeZone: connection.dataset.zone });
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: connection.dataset.zone });
+
+/** The sum over all machines, once a second: each counts with its newest point, until that is a minute old. */
+class FleetChart {
+  #last = new Map();
+  #queue = [];
+  #grid = 0;
+
+  constructor(chart) {
+    this.chart = chart;
+    this.percent = chart.dataset.fleetChart === "percent";
+    this.empty = true;
+    chart.load({ series: [chart.getAttribute("label")], times: [], rows: [] });
+  }
+
+  add(points, now) {
+    this.#queue = [...this.#queue, ...points].sort((a, b) => a.t - b.t);
+    if (!this.#queue.length) return;
+    const until = Math.floor(now / GRID_MS) * GRID_MS;
+    this.#grid = Math.max(this.#grid, until - KEEP_MS, this.#grid ? 0 : Math.floor(this.#queue[0].t / GRID_MS) * GRID_MS - GRID_MS);
+    const made = [];
+    let next = 0;
+    for (let at = this.#grid + GRID_MS; at <= until; at += GRID_MS) {
+      for (; next < this.#queue.length && this.#queue[next].t <= at; next++) this.#last.set(this.#queue[next].machine, this.#queue[next]);
+      made.push({ t: at, v: this.#total(at) });
+    }
+    this.#grid = Math.max(this.#grid, until);
+    this.#queue.splice(0, next);
+    if (made.length) this.chart.append(made);
+    this.empty = false;
+    this.value = made.at(-1)?.v ?? this.value;
+  }
+
+  #total(at) {
+    const values = [...this.#last.values()].filter(({ t }) => at - t <= LATE_MS).map((point) => (this.percent ? point.cpu_percent : point.cores));
+    const known = values.filter((value) => value !== null);
+    if (!known.length) return NaN;
+    const sum = known.reduce((a, b) => a + b, 0);
+    return this.percent ? sum / known.length : sum;
+  }
+}
+
+/** One machine's own points; a gap of more than a minute is drawn as one. */
+class MachineChart {
+  #last = 0;
+
+  constructor(chart) {
+    this.chart = chart;
+    this.machine = chart.dataset.machineChart;
+    this.empty = true;
+    const names = chart.getAttribute("kind") === "spark" ? ["CPU"] : ["CPU", "Memory"];
+    this.read = ({ cpu_percent: cpu, memory_percent: memory }) => [cpu, memory].slice(0, names.length);
+    chart.load({ series: names, times: [], rows: [] });
+  }
+
+  add(points) {
+    const mine = points.filter(({ machine }) => machine === this.machine).sort((a, b) => a.t - b.t);
+    const made = [];
+    for (const point of mine) {
+      if (this.#last && point.t - this.#last > LATE_MS) made.push({ t: this.#last + 1, v: [NaN, NaN] });
+      made.push({ t: point.t, v: this.read(point) });
+      this.#last = point.t;
+    }
+    if (!made.length) return;
+    this.empty = false;
+    this.chart.append(made);
+  }
+}
+
+const charts = [
+  ...all("[data-fleet-chart]").map((chart) => new FleetChart(chart)),
+  ...all("[data-machine-chart]").map((chart) => new MachineChart(chart)),
+];
+const big = charts.filter(({ chart }) => chart.getAttribute("kind") !== "spark");
+const rows = new Map(all("[data-machine]").map((row) => [row.dataset.machine, row]));
+const newest = new Map(); // machine -> its newest point
+let [paused, updated, cost] = [false, 0, undefined];
+
+const setText = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
+
+function onPoints(points, now) {
+  for (const point of points) newest.set(point.machine, point);
+  for (const chart of charts) chart.add(points, now);
+  if (points.length) updated = now;
+  for (const { chart, empty } of big) if (chart.state === "loading" || chart.state === "live") chart.state = empty ? "empty" : "live";
+  show();
+}
+
+function show() {
+  if (paused) return;
+  for (const [code, row] of rows) showRow(row, newest.get(code));
+  const fleet = charts.find((chart) => chart instanceof FleetChart);
+  if (fleet?.value === fleet?.value && fleet?.value !== undefined) setText(document.querySelector("[data-busy]"), tenths.format(fleet.value));
+  if (cost) showCost(cost);
+  showConnection();
+}
+
+const WORDS = { reporting: ["ok", "Reporting"], late: ["late", "Late"], silent: ["silent", "Silent"] };
+
+function showRow(row, point) {
+  const now = feed.now;
+  if (point) row.dataset.seen = Math.max(point.t, Number(row.dataset.seen) || 0);
+  const seen = Number(row.dataset.seen);
+  if (!seen || "retired" in row.dataset) return;
+  const state = now - seen > SILENT_MS ? "silent" : now - seen > LATE_MS ? "late" : "reporting";
+  const [css, word] = WORDS[state];
+  for (const node of all("[data-state]", row)) {
+    if (node.textContent !== word) Object.assign(node, { textContent: word, className: `state state-${css}` });
+  }
+  const fresh = point && now - point.t <= LATE_MS;
+  if (point || state !== "reporting") {
+    setText(row.querySelector("[data-cpu]"), fresh ? `${whole.format(point.cpu_percent)} %` : "no data");
+    setText(row.querySelector("[data-memory]"), fresh ? memory(point) : "no data");
+    for (const node of all("[data-of]", row)) node.hidden = !fresh;
+  }
+  for (const node of all("time[data-ago]", row)) {
+    setText(node, ago(Math.floor((now - seen) / 1000)));
+    if (point) Object.assign(node, { dateTime: new Date(seen).toISOString(), title: `${exactly.format(seen)} ${connection.dataset.zone}` });
+  }
+}
+
+function memory({ memory_mib: mib, memory_percent: share }) {
+  return mib === null ? `${whole.format(share)} %` : `${tenths.format(mib / 1024)}`;
+}
+
+function ago(seconds) {
+  if (seconds < 60) return `${Math.max(0, seconds)} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min ago`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h ago`;
+}
+
+function onCost(message) {
+  if (cost && message.at < cost.at) return;
+  cost = message;
+  updated = Math.max(updated, Date.parse(message.at));
+  if (!paused) show();
+}
+
+/** Every text comes written from the server: money is no number here. */
+function showCost({ total, text, lines }) {
+  for (const node of all("[data-running]")) {
+    node.value = total;
+    setText(node.querySelector("[data-whole]"), text.whole);
+    setText(node.querySelector(".subcent"), text.rest);
+  }
+  for (const node of all("[data-total]")) setText(node, text.total);
+  for (const node of all("[data-per-hour]")) setText(node, text.per_hour);
+  const table = document.querySelector("[data-lines]");
+  if (!table) return;
+  if (lines.some(({ key }) => !table.querySelector(`[data-line="${CSS.escape(key)}"]`))) return refresh(table);
+  for (const line of lines) {
+    const row = table.querySelector(`[data-line="${CSS.escape(line.key)}"]`);
+    setText(row.querySelector("[data-amount]"), line.amount);
+    setText(row.querySelector("[data-quantity]"), line.quantity);
+    row.querySelector("[data-share]")?.setAttribute("width", line.share);
+  }
+}
+
+/** A meter was used for the first time: take the whole table anew. */
+async function refresh(table) {
+  delete table.dataset.lines;
+  const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+  const fresh = page.querySelector("[data-lines]");
+  if (fresh) table.replaceWith(document.adoptNode(fresh));
+}
+
+const SAYINGS = {
+  connecting: ["reconnecting", "Connecting"], live: ["live", "Live"], reconnecting: ["reconnecting", "Reconnecting"],
+  paused: ["paused", "Paused"], "signed-out": ["stale", "Signed out"], gone: ["stale", "No longer yours to see"], failed: ["stale", "Not reached"],
+};
+
+function showConnection() {
+  const [css, word] = SAYINGS[paused ? "paused" : feed.state] ?? SAYINGS.connecting;
+  const state = connection.querySelector("[data-word]");
+  if (state.textContent !== word) Object.assign(state, { textContent: word, className: `state state-${css}` });
+  setText(connection.querySelector("time"), updated ? clock.format(updated) : "");
+  connection.querySelector("[data-updated]").hidden = !updated;
+  connection.querySelector("[data-again]").hidden = !["signed-out", "gone", "failed"].includes(feed.state);
+}
+
+function onState(state) {
+  for (const { chart, empty } of big) {
+    if (state === "failed") chart.state = "error";
+    else if (state === "live" && !paused) chart.state = empty ? "empty" : "live";
+    else if (state !== "connecting" && state !== "live" && !paused && !empty) chart.state = "reconnecting";
+  }
+  showConnection();
+}
+
+const feed = new LiveFeed({ ...connection.dataset, onPoints, onCost, onState });
+for (const { chart } of big) {
+  chart.addEventListener("retry", () => location.reload());
+  chart.addEventListener("pausechange", () => {
+    paused = chart.state === "paused";
+    if (!paused && feed.state !== "live") chart.state = "reconnecting";
+    showConnection();
+    show();
+  });
+}
+setInterval(show, 1000);
+feed.start();
