@@ -18,3 +18,7 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
         """Rewrite references, but leave django_htmx's alone: its comments name types in files that it does not ship."""
         convert: Convert = super().url_converter(name, hashed_files, template)
         return (lambda match: match[0]) if name.startswith("django_htmx/") else convert
+
+    def stored_name(self, name: str) -> str:
+        """Return the hashed name, or the plain one before `collectstatic` has run, as in tests."""
+        return str(super().stored_name(name)) if self.hashed_files else name

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import may_see_fleet, visible_customers
 from accounts.current import current_customer
 from accounts.models import Customer, User
+from invoices import documents
 from invoices.catalogue import contracts
 from invoices.estimate import Estimate, estimate
 from invoices.gather import CurrencyError, billing_period
@@ -139,6 +140,20 @@ def invoice(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_safe
 @login_required
+def invoice_pdf(request: HttpRequest, number: str) -> HttpResponse:
+    """The invoice on paper."""
+    return _download(documents.pdf(_invoice(request, number)), "application/pdf", f"{number}.pdf")
+
+
+@require_safe
+@login_required
+def invoice_csv(request: HttpRequest, number: str) -> HttpResponse:
+    """The invoice for a spreadsheet."""
+    return _download(documents.csv_text(_invoice(request, number)).encode(), "text/csv; charset=utf-8", f"{number}.csv")
+
+
+@require_safe
+@login_required
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
     """An invoice in its grace period: late samples may still change it."""
     found = get_object_or_404(_invoices(request), pk=pk, state=Invoice.State.DRAFT)
@@ -211,6 +226,10 @@ def _document_context(period: Period, zone: ZoneInfo, lines: Iterable[Line | Inv
     }
 
 
+def _download(content: bytes, kind: str, name: str) -> HttpResponse:
+    return HttpResponse(content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
 def _invoices(request: HttpRequest) -> Any:
     """The invoices of the current customer, ready to say whether they are paid."""
     return current_customer(request).invoices.with_settlement()
@@ -272,15 +291,3 @@ def _user(request: HttpRequest) -> User:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-@require_safe
-@login_required
-def invoice_pdf(request: HttpRequest, number: str) -> HttpResponse:
-    raise Http404
-
-
-@require_safe
-@login_required
-def invoice_csv(request: HttpRequest, number: str) -> HttpResponse:
-    raise Http404

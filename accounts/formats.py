@@ -1,0 +1,125 @@
+"""How numbers, money and moments are written for a customer: their locale, currency and zone. Pure; never a float."""
+
+import re
+from datetime import datetime, timedelta
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_skeleton, get_timezone_name
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
+
+FALLBACK = "en_GB"
+UTC_ZONE = ZoneInfo("UTC")
+MINUS = "\u2212"
+
+
+def number_locale(locale: str) -> str:
+    """Return a locale tag such as `de-DE` as Babel writes it; one that nobody knows is British English."""
+    try:
+        return str(Locale.parse(locale.replace("-", "_")))
+    except (UnknownLocaleError, ValueError):
+        return FALLBACK
+
+
+def word_locale(locale: str) -> str:
+    """Return the locale for words such as month names: the pages are English, so another language falls back to it."""
+    known = number_locale(locale)
+    return known if known.split("_")[0] == "en" else FALLBACK
+
+
+def number(value: Decimal | int, digits: int, locale: str) -> str:
+    """Write a number with exactly so many digits after the point, rounded half up."""
+    rounded = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return _minus(format_decimal(rounded, f"#,##0.{'0' * digits}" if digits else "#,##0", locale=number_locale(locale)))
+
+
+def quantity(base: int, per_unit: int, digits: int, locale: str) -> str:
+    """Write a quantity kept in base units in its display unit, rounded half up from the exact ratio."""
+    return number(decimal_of(Fraction(base, per_unit), digits), digits, locale)
+
+
+def decimal_of(exact: Fraction, digits: int) -> Decimal:
+    """Round a fraction half away from zero to so many digits."""
+    scaled = abs(exact) * 10**digits
+    whole = int(scaled + Fraction(1, 2))
+    return Decimal(-whole if exact < 0 else whole).scaleb(-digits)
+
+
+def money(amount: Decimal, currency: str, locale: str, digits: int | None = None) -> str:
+    """Write an amount of money with the currency's digits, or with so many as a unit price needs."""
+    places = get_currency_precision(currency) if digits is None else digits
+    known = number_locale(locale)
+    plain = Decimal(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    pattern = _with_digits(Locale.parse(known).currency_formats["standard"].pattern, places)
+    return _minus(format_currency(plain, currency, pattern, locale=known, currency_digits=False))
+
+
+def running(exact: Decimal, currency: str, locale: str) -> tuple[str, str]:
+    """Write a running total as (money cut to the currency's digits, the two digits after them)."""
+    places = get_currency_precision(currency)
+    whole = exact.quantize(Decimal(1).scaleb(-places), ROUND_DOWN)
+    rest = int(abs(exact - whole).scaleb(places + 2))
+    return money(whole, currency, locale), f"{rest:02}"
+
+
+def percent(share: Fraction, digits: int, locale: str) -> str:
+    """Write a share of one as a percentage. 99.996 % of coverage is not 100 %, so it is cut, not rounded."""
+    cut = Decimal(int(share * 100 * 10**digits)).scaleb(-digits)
+    places = digits if cut != int(cut) else 0
+    return format_percent(cut / 100, f"#,##0.{'0' * places} %" if places else "#,##0 %", locale=number_locale(locale))
+
+
+def day(instant: datetime, zone: ZoneInfo, locale: str, skeleton: str = "yMMMd") -> str:
+    """Write the local day of an instant; the skeleton says what to show (`yMMMd`, `MMMEd`, `yMMMM`), the locale how."""
+    return str(format_skeleton(skeleton, instant.astimezone(zone), tzinfo=zone, fuzzy=True, locale=word_locale(locale)))
+
+
+def minute(instant: datetime, zone: ZoneInfo, locale: str, skeleton: str = "MMMd") -> str:
+    """Write the local day and the time of day to the minute, on a 24-hour clock."""
+    return f"{day(instant, zone, locale, skeleton)}, {instant.astimezone(zone):%H:%M}"
+
+
+def span(start: datetime, end: datetime, zone: ZoneInfo, locale: str) -> str:
+    """Write the local days of [start, end) with the last day that belongs to it: `1 to 30 Nov 2026`."""
+    first, last = start.astimezone(zone).date(), (end - timedelta(microseconds=1)).astimezone(zone).date()
+    if first == last:
+        return day(start, zone, locale)
+    if (first.year, first.month) == (last.year, last.month) and word_locale(locale) != "en_US":
+        return f"{first.day} to {day(end - timedelta(microseconds=1), zone, locale)}"
+    skeleton = "MMMd" if first.year == last.year else "yMMMd"
+    return f"{day(start, zone, locale, skeleton)} to {day(end - timedelta(microseconds=1), zone, locale)}"
+
+
+def time_of_day(instant: datetime, zone: ZoneInfo) -> str:
+    """Write hours, minutes and seconds on a 24-hour clock."""
+    return f"{instant.astimezone(zone):%H:%M:%S}"
+
+
+def zone_words(zone: ZoneInfo, at: datetime, locale: str) -> str:
+    """Name a zone as it is at an instant: `Central European Standard Time, UTC+01:00`."""
+    offset = at.astimezone(zone).strftime("%z")
+    name = get_timezone_name(at.astimezone(zone), locale=word_locale(locale))
+    return f"{name}, UTC{offset[:3].replace('-', MINUS)}:{offset[3:]}"
+
+
+def ago(seconds: int) -> str:
+    """Say how long ago something was, in one unit or two."""
+    if seconds < 60:
+        return f"{max(seconds, 0)} s ago"
+    if seconds < 3600:
+        return f"{seconds // 60} min ago"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min ago"
+    return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h ago"
+
+
+def _with_digits(pattern: str, places: int) -> str:
+    """Give a currency pattern of the locale so many decimals."""
+    return re.sub(r"0\.0+", "0." + "0" * places if places else "0", pattern)
+
+
+def _minus(text: str) -> str:
+    """A minus sign as wide as a plus, where the locale writes a hyphen."""
+    return text.replace("-", MINUS)

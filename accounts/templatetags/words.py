@@ -1,0 +1,106 @@
+"""Numbers and moments in templates, written as the customer of the page writes them.
+
+An invoice speaks as it was issued: a page that sets `written_for` to one gets its locale and zone instead.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Protocol, cast
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import now
+
+from accounts import formats
+
+register = template.Library()
+
+
+class Reader(Protocol):
+    """Whoever a page is written for: a customer, or an invoice that copied its customer."""
+
+    locale: str
+    timezone: str
+    currency: str
+
+
+def reader_of(context: Context) -> Reader:
+    """Return whom this page is written for."""
+    return cast(Reader, context.get("written_for") or context["customer"])
+
+
+@register.simple_tag(takes_context=True)
+def number(context: Context, value: Decimal | int, digits: int = 0) -> str:
+    """A number with so many decimals."""
+    return formats.number(value, digits, reader_of(context).locale)
+
+
+@register.simple_tag(takes_context=True)
+def percent(context: Context, share: Fraction, digits: int = 0) -> str:
+    """A share of one, as a percentage."""
+    return formats.percent(share, digits, reader_of(context).locale)
+
+
+@register.simple_tag(takes_context=True)
+def day(context: Context, instant: datetime, skeleton: str = "yMMMd") -> SafeString:
+    """The local day of an instant."""
+    reader = reader_of(context)
+    return _time(instant, formats.day(instant, ZoneInfo(reader.timezone), reader.locale, skeleton))
+
+
+@register.simple_tag(takes_context=True)
+def minute(context: Context, instant: datetime, skeleton: str = "MMMd") -> SafeString:
+    """The local day and time of day of an instant."""
+    reader = reader_of(context)
+    return _time(instant, formats.minute(instant, ZoneInfo(reader.timezone), reader.locale, skeleton))
+
+
+@register.simple_tag(takes_context=True)
+def clock(context: Context, instant: datetime) -> SafeString:
+    """The local time of day of an instant, to the second."""
+    return _time(instant, formats.time_of_day(instant, ZoneInfo(reader_of(context).timezone)))
+
+
+@register.simple_tag(takes_context=True)
+def span(context: Context, start: datetime, end: datetime) -> str:
+    """The local days of [start, end), with the last day that belongs to it."""
+    reader = reader_of(context)
+    return formats.span(start, end, ZoneInfo(reader.timezone), reader.locale)
+
+
+@register.simple_tag(takes_context=True)
+def ago(context: Context, instant: datetime) -> SafeString:
+    """How long ago an instant was; the instant itself in the title, and for scripts in `datetime`."""
+    reader = reader_of(context)
+    zone = ZoneInfo(reader.timezone)
+    exactly = f"{formats.day(instant, zone, reader.locale)}, {formats.time_of_day(instant, zone)} {reader.timezone}"
+    words = formats.ago(int((now() - instant).total_seconds()))
+    return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', instant.isoformat(), exactly, words)
+
+
+@register.simple_tag(takes_context=True)
+def zone(context: Context) -> SafeString:
+    """The zone in which days are counted, explained on hover."""
+    reader = reader_of(context)
+    words = formats.zone_words(ZoneInfo(reader.timezone), now(), reader.locale)
+    return format_html('<abbr title="{}: the zone your periods and days are counted in">{}</abbr>', words, reader.timezone)
+
+
+@register.simple_tag
+def plain_percent(share: Fraction) -> str:
+    """A share of one for an SVG attribute: percent with one decimal, in no locale."""
+    return str(formats.decimal_of(share * 100, 1))
+
+
+@register.filter
+def gappy(coverage: Fraction) -> bool:
+    """Whether more was missed than the odd second: a tenth of a percent, three quarters of an hour in a month."""
+    return coverage < Fraction(999, 1000)
+
+
+def _time(instant: datetime, text: str) -> SafeString:
+    return format_html('<time datetime="{}">{}</time>', instant.isoformat(), text)

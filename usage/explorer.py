@@ -1,0 +1,156 @@
+"""Reads for the usage explorer: sums of buckets by hour or day in the customer's zone, by machine or by meter.
+
+The database adds the buckets up, and at most a handful of series leave it, so the cost does not grow with the fleet.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import BigIntegerField, Case, F, Min, QuerySet, Sum, Value, When
+
+from usage.meters import COLUMNS
+from usage.models import Machine, UsageBucket
+from usage.periods import Period, from_ms, to_ms
+from usage.ranges import MEASURES
+from usage.windows import windows
+
+SERIES = 7  # As many machines as can be told apart in a stack; the rest becomes one.
+STEP_MS = {"hour": 3_600_000, "day": 86_400_000}
+OTHERS = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One machine's sums over the whole range, in base units."""
+
+    machine: Machine
+    quantity: int
+    cpu_ms: int
+    covered_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One quantity per window, in base units of its meter."""
+
+    name: str
+    meter: str
+    values: list[int]
+    is_rest: bool = False
+
+
+def totals_by_machine(machines: Sequence[Machine], period: Period, measure: str) -> list[Total]:
+    """Return each machine with usage in the range, the largest first. One query."""
+    by_id = {machine.pk: machine for machine in machines}
+    sums = {f"sum_{column}": Sum(column) for column in {*COLUMNS[measure], "cpu_ms", "covered_ms"}}
+    rows: Iterable[Any] = _buckets(by_id, period).values("machine_id").annotate(**sums).order_by()
+    found = [
+        Total(
+            machine=by_id[row["machine_id"]],
+            quantity=_sum(row, measure),
+            cpu_ms=int(row["sum_cpu_ms"]),
+            covered_ms=int(row["sum_covered_ms"]),
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda total: (-total.quantity, total.machine.code))
+
+
+def by_machine(totals: Sequence[Total], period: Period, step: str, zone: ZoneInfo, measure: str) -> list[Series]:
+    """Return one series for each of the largest machines, and one for all others. One query."""
+    shown = totals if len(totals) <= SERIES + 1 else totals[:SERIES]
+    top = [total.machine.pk for total in shown]
+    which = Case(When(machine_id__in=top, then=F("machine_id")), default=Value(OTHERS), output_field=BigIntegerField())
+    grid = _Grid(period, step, zone)
+    rows = grid.sums(_buckets([total.machine.pk for total in totals], period).annotate(which=which), COLUMNS[measure], "which")
+    values = {pk: [0] * len(grid.windows) for pk in (*top, OTHERS)}
+    for row in rows:
+        values[row["which"]][grid.place(row)] += _sum(row, measure)
+    series = [Series(str(total.machine), measure, values[total.machine.pk]) for total in shown]
+    rest = len(totals) - len(shown)
+    return series + ([Series(f"{rest} others", measure, values[OTHERS], is_rest=True)] if rest else [])
+
+
+def by_meter(machines: Sequence[Machine], period: Period, step: str, zone: ZoneInfo) -> list[Series]:
+    """Return one series for each meter that counted anything, all machines together. One query."""
+    grid = _Grid(period, step, zone)
+    columns = {column for measure in MEASURES for column in COLUMNS[measure]}
+    values = {measure: [0] * len(grid.windows) for measure in MEASURES}
+    for row in grid.sums(_buckets([machine.pk for machine in machines], period), sorted(columns)):
+        for measure in MEASURES:
+            values[measure][grid.place(row)] += _sum(row, measure)
+    return [Series(measure, measure, values[measure]) for measure in MEASURES if any(values[measure])]
+
+
+class _Grid:
+    """The windows of a range, and how the database finds a bucket's window without a list of them.
+
+    Local hours and days are whole numbers of steps once the zone's offset is added, so one remainder finds their start;
+    the few changes of the offset in the range are all that the query must know of the calendar.
+    """
+
+    def __init__(self, period: Period, step: str, zone: ZoneInfo) -> None:
+        self.windows = windows(period, step, zone)
+        self.starts = [window.start_ms for window in self.windows]
+        self.step_ms = STEP_MS[step]
+        changes = list(_offsets(period, zone))
+        self.offset = Case(
+            *(When(start_ms__lt=until_ms, then=Value(offset_ms)) for until_ms, offset_ms in changes[:-1]),
+            default=Value(changes[-1][1]),
+            output_field=BigIntegerField(),
+        )
+
+    def sums(self, buckets: QuerySet[UsageBucket], columns: Sequence[str], *by: str) -> Iterable[dict[str, Any]]:
+        """Sum the columns by window and whatever else is named."""
+        rows: Iterable[dict[str, Any]] = (
+            buckets.annotate(slot=F("start_ms") - (F("start_ms") + self.offset) % self.step_ms)
+            .values("slot", *by)
+            .annotate(first_ms=Min("start_ms"), **{f"sum_{column}": Sum(column) for column in columns})
+            .order_by()
+        )
+        return rows
+
+    def place(self, row: dict[str, Any]) -> int:
+        """The index of a row's window: on the day that clocks change there are two rows, and both find it."""
+        return bisect_right(self.starts, row["first_ms"]) - 1
+
+
+def _buckets(machine_ids: Any, period: Period) -> QuerySet[UsageBucket]:
+    return UsageBucket.objects.filter(machine_id__in=list(machine_ids), start_ms__gte=period.start_ms, start_ms__lt=period.end_ms)
+
+
+def _sum(row: dict[str, Any], measure: str) -> int:
+    return sum(int(row[f"sum_{column}"]) for column in COLUMNS[measure])
+
+
+def _offsets(period: Period, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
+    """Yield (until, offset) in ms for each stretch of the range with one offset to UTC, in order."""
+    at = period.start
+    while at < period.end:
+        change = _next_change(at, period.end, zone)
+        yield to_ms(change), _offset_ms(at, zone)
+        at = change
+
+
+def _next_change(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant after start at which the offset differs, or the end. Offsets change months apart and on the minute."""
+    offset = _offset_ms(start, zone)
+    low = start
+    while low < end and _offset_ms(high := min(low + timedelta(days=7), end), zone) == offset:
+        low = high
+    if low >= end:
+        return end
+    low_ms, high_ms = to_ms(low) // 60_000, -(-to_ms(high) // 60_000)
+    while high_ms - low_ms > 1:
+        middle = (low_ms + high_ms) // 2
+        low_ms, high_ms = (middle, high_ms) if _offset_ms(from_ms(middle * 60_000), zone) == offset else (low_ms, middle)
+    return from_ms(high_ms * 60_000)
+
+
+def _offset_ms(at: datetime, zone: ZoneInfo) -> int:
+    offset = at.astimezone(zone).utcoffset()
+    return (offset or timedelta()) // timedelta(milliseconds=1)

@@ -1,0 +1,28 @@
+"""Last step on the data's way to an eye: new points, pushed to the members of one customer or to the operators."""
+
+from typing import Any
+
+from accounts.guarded import CustomerSocket, FleetGuardedSocket
+from usage.live import FLEET_GROUP, customer_group
+
+
+class UsageSocket(CustomerSocket):
+    """`/ws/usage/?customer=CODE`: the points of one customer's machines, as they are stored."""
+
+    def group_of(self) -> str:
+        return customer_group(self.customer.pk)
+
+    async def usage_points(self, event: dict[str, Any]) -> None:
+        """Hand points on to the browser."""
+        await self.send_json({"points": event["points"]})
+
+
+class FleetSocket(FleetGuardedSocket):
+    """`/ws/fleet/`: the points of all machines, for the administration."""
+
+    def group_of(self) -> str:
+        return FLEET_GROUP
+
+    async def usage_points(self, event: dict[str, Any]) -> None:
+        """Hand points on to the browser."""
+        await self.send_json({"points": event["points"]})

@@ -1,0 +1,75 @@
+"""Quantities in templates: from base units to the unit on display, written as the customer of the page writes numbers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from django import template
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts import formats
+from accounts.templatetags.words import reader_of
+from usage.meters import METERS
+from usage.periods import Period
+from usage.periods import from_ms as instant_of
+from usage.units import short_unit
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def quantity(context: Context, base: int, meter: str, digits: int = 3) -> SafeString:
+    """A quantity of a meter in its display unit, the plain number in `value` for charts and scripts."""
+    plain = formats.decimal_of(Fraction(base, METERS[meter].per_unit), digits)
+    return format_html('<data value="{}">{}</data>', plain, formats.number(plain, digits, reader_of(context).locale))
+
+
+@register.simple_tag(takes_context=True)
+def gib(context: Context, mib: int) -> str:
+    """An amount of memory in GiB."""
+    return formats.quantity(mib, 1024, 1, reader_of(context).locale)
+
+
+@register.simple_tag(takes_context=True)
+def average(context: Context, base: int, over: int, digits: int = 2) -> str:
+    """A quantity spread over a time, such as core-milliseconds over milliseconds: how many on average."""
+    return formats.quantity(base, over, digits, reader_of(context).locale) if over else "no data"
+
+
+@register.filter
+def unit(meter: str) -> str:
+    """The display unit of a meter, short."""
+    return short_unit(METERS[meter].unit)
+
+
+@register.filter
+def meter_name(meter: str) -> str:
+    """A meter in words."""
+    return METERS[meter].name
+
+
+@register.filter
+def from_ms(ms: int) -> datetime:
+    """An epoch millisecond as an instant."""
+    return instant_of(ms)
+
+
+@register.filter
+def whole(measured: float) -> int:
+    """A measurement without its decimals."""
+    return round(measured)
+
+
+@register.filter
+def decimal(measured: float) -> Decimal:
+    """A measurement as the decimal it is read as."""
+    return Decimal(repr(measured))
+
+
+@register.filter
+def beside(values: Sequence[int], windows: Sequence[Period]) -> list[tuple[Period, int]]:
+    """Each window with its value."""
+    return list(zip(windows, values, strict=True))
