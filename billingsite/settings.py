@@ -135,8 +135,10 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Redis or Valkey: live pushes and the task queue. Without it both stay inside one process.
 REDIS_URL = env.text("REDIS_URL", "")
+# A socket waits five seconds at a time for its next message, as long as redis-py's own timeout, which must be longer.
+REDIS_HOST = {"address": REDIS_URL, "socket_timeout": 20}
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL], "expiry": 10}}
+    "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_HOST], "expiry": 10}}
     if REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
