@@ -14,7 +14,6 @@ from billingsite.kafka_node import HOST, is_free
 LEAST_FREE_BYTES = 1_000_000_000
 PORTS = {"COREHOUR_PORT": 8000, "COREHOUR_KAFKA_PORT": 9092, "COREHOUR_VALKEY_PORT": 6379}
 KEPT = ["kafka", "valkey", "agent", "demo", "log", "static", "corehour.sqlite3*", "celerybeat-schedule*", "dev.env"]
-DEMO_HOST = "this-host"  # The demo's name for the machine that bin/up runs on.
 DEMO_HISTORY_DAYS = "70"  # The demo sends last month's usage, which a real installation would refuse as too old.
 
 
@@ -108,7 +107,6 @@ def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{ports['COREHOUR_KAFKA_PORT']}",
         "REDIS_URL": f"redis://:{kept['VALKEY_PASSWORD']}@{HOST}:{ports['COREHOUR_VALKEY_PORT']}/0",
         "COREHOUR_AGENT_STATE_DIR": str(folder / "agent"),
-        "COREHOUR_MACHINE": DEMO_HOST,
         "DJANGO_SETTINGS_MODULE": "billingsite.settings",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",  # A program's last words must reach its log.
