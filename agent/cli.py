@@ -115,8 +115,8 @@ def _run(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     from agent import replaying
 
-    machines = _load(options, machine="unnamed") if options.fleet else _load(options)
-    return DONE if replaying.run(options, machines, _stopped_by_signals()) else FAILED
+    settings = _load(options) if options.file else _load(options, machine="named-in-the-fleet-file")
+    return DONE if replaying.run(options, settings, _stopped_by_signals()) else FAILED
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -1,7 +1,9 @@
 """Fourth step: messages to Kafka. Says which the broker has acknowledged, and never raises for trouble on the broker's side."""
 
+import contextlib
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +15,9 @@ if TYPE_CHECKING:  # kafka costs 18 MB and 0.3 s: not before there is something 
     from kafka import KafkaProducer
 
 CONNECT_MS = 5_000
-REQUEST_MS = 10_000
-DELIVERY_MS = 20_000
+REQUEST_MS = 8_000
+DELIVERY_MS = 12_000
+SLOW_S = 4.0
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 15.0
 
@@ -50,11 +53,25 @@ class Publisher:
 
     def __init__(self, broker: Broker, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.broker = broker
-        self.trouble: str | None = None
+        self._trouble: str | None = None
+        self._asked_at: float | None = None
+        self._given_up = threading.Event()
         self._monotonic = monotonic
         self._producer: KafkaProducer | None = None
         self._failures = 0
         self._next_try = 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing gets through; None while it does. An answer that is long in coming is trouble already."""
+        asked_at = self._asked_at
+        if self._trouble is None and asked_at is not None and self._monotonic() - asked_at > SLOW_S:
+            return f"no answer from the broker at {self.broker.bootstrap}"
+        return self._trouble
+
+    def give_up(self) -> None:
+        """End a `publish` that is waiting in another thread, for a process that has to leave."""
+        self._given_up.set()
 
     def wait_s(self) -> float:
         """Seconds until the next try; 0 when it may try now."""
@@ -64,12 +81,11 @@ class Publisher:
         """True for each message that all in-sync replicas have. Takes at most about DELIVERY_MS."""
         if not messages or self.wait_s() > 0:
             return [False] * len(messages)
+        self._asked_at = self._monotonic()
         try:
-            futures = [self._send(self._connected(), message) for message in messages]
-        except Exception as error:  # kafka-python raises its own, OSError and ValueError alike
-            self._failed(self._without_topic() if self._producer and _is_timeout(error) else explain(error, self.broker))
-            return [False] * len(messages)
-        return self._outcomes(futures)
+            return self._publish(messages)
+        finally:
+            self._asked_at = None
 
     def close(self, timeout_s: float = 2.0) -> None:
         producer, self._producer = self._producer, None
@@ -77,24 +93,32 @@ class Publisher:
             return
         try:
             producer.close(timeout=timeout_s)
-        except Exception as error:  # what it could not flush is on disk and not acknowledged
-            logging.getLogger("agent").debug("closing the producer: %s", error)
+        except Exception:  # It could not flush and has not closed itself. What it holds is on disk and not acknowledged.
+            threading.Thread(target=_close_when_expired, args=(producer,), daemon=True).start()
+
+    def _publish(self, messages: Sequence[Message]) -> list[bool]:
+        try:
+            futures = [self._send(self._connected(), message) for message in messages]
+        except Exception as error:  # kafka-python raises its own, OSError and ValueError alike
+            self._failed(self._without_topic() if self._producer and _is_timeout(error) else explain(error, self.broker))
+            return [False] * len(messages)
+        return self._outcomes(futures)
 
     def _outcomes(self, futures: Sequence[Any]) -> list[bool]:
         deadline = self._monotonic() + DELIVERY_MS / 1000 + 1
-        outcomes, failure = [], None
         for future in futures:
-            try:
-                future.get(timeout=max(0.0, deadline - self._monotonic()))
-                outcomes.append(True)
-            except Exception as error:  # as above
-                outcomes.append(False)
-                failure = failure or error
-        if failure:
-            self._failed(explain(failure, self.broker))
-        else:
-            self._failures, self._next_try, self.trouble = 0, 0.0, None
-        return outcomes
+            self._await(future, deadline)
+        failures = [future.exception for future in futures if not future.succeeded()]
+        if not failures:
+            self._failures, self._next_try, self._trouble = 0, 0.0, None
+        elif not self._given_up.is_set():
+            self._failed(explain(failures[0] or TimeoutError(), self.broker))
+        return [future.succeeded() for future in futures]
+
+    def _await(self, future: Any, deadline: float) -> None:
+        while not (future.is_done or self._given_up.is_set() or self._monotonic() > deadline):
+            with contextlib.suppress(Exception):  # Not yet, or never: is_done tells which, and its exception why.
+                future.get(timeout=0.25)
 
     def _send(self, producer: "KafkaProducer", message: Message) -> Any:
         return producer.send(
@@ -115,7 +139,7 @@ class Publisher:
         return f"topic {self.broker.topic} is not on {self.broker.bootstrap}: create it or check USAGE_TOPIC"
 
     def _failed(self, trouble: str) -> None:
-        self.trouble = trouble
+        self._trouble = trouble
         self.close(timeout_s=0)
         wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self._failures, 10))
         self._next_try = self._monotonic() + wait * random.uniform(0.8, 1.0)  # noqa: S311 - so that a fleet does not come back as one
@@ -141,6 +165,13 @@ def _producer(broker: Broker) -> "KafkaProducer":
     )
 
 
+def _close_when_expired(producer: "KafkaProducer") -> None:
+    try:
+        producer.close(timeout=2 * DELIVERY_MS / 1000)
+    except Exception as error:
+        logging.getLogger("agent").debug("closing the producer: %s", error)
+
+
 def _is_timeout(error: Exception) -> bool:
     from kafka.errors import KafkaTimeoutError
 
@@ -157,6 +188,6 @@ def explain(error: Exception, broker: Broker) -> str:
         )
     if isinstance(error, errors.TopicAuthorizationFailedError):
         return f"this log-in may not write to topic {broker.topic}"
-    if isinstance(error, errors.KafkaConnectionError | errors.KafkaTimeoutError):
+    if isinstance(error, errors.KafkaConnectionError | errors.KafkaTimeoutError | TimeoutError):
         return f"no answer from the broker at {broker.bootstrap}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

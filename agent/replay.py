@@ -176,7 +176,9 @@ class Player:
                 tidy_at += TIDY_EVERY_S
         stopping.set()
         self.delivery.wake.set()
-        sender.join(4)
+        sender.join(2)
+        self.delivery.publisher.give_up()
+        sender.join(2)
         if not sender.is_alive():
             self._close()
 

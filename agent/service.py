@@ -143,9 +143,10 @@ class Service:
         """Leave within seconds: what the broker does not take by then waits on disk for the next start."""
         self._stopping.set()
         self.delivery.wake.set()
-        deadline = time.monotonic() + FINISH_S
+        threads[0].join(FINISH_S / 2)
+        self.delivery.publisher.give_up()
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(FINISH_S / 2)
         log.info("stopped; %d samples wait on disk", self.spool.position().waiting)
         if not any(thread.is_alive() for thread in threads):
             self.close()

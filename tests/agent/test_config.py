@@ -71,7 +71,11 @@ def test_without_a_machine_code_it_says_three_ways_to_give_one() -> None:
 
 def test_the_file_is_checked_too(tmp_path: Path) -> None:
     file = tmp_path / "agent.toml"
-    for content, complaint in (("intervall = 5", "Did you mean interval?"), ("a = ", "is not TOML"), ("interval = true", "'True'")):
+    for content, complaint in (
+        ("intervall = 5", "Did you mean interval?"),
+        ("a = ", "is not TOML"),
+        ("interval = true", "'True'"),
+    ):
         file.write_text(content)
         with pytest.raises(ConfigError, match=complaint.replace("?", "[?]")):
             load({"config": str(file), "machine": "web-1"}, {})

@@ -1,0 +1,39 @@
+"""The doctor finds what is wrong and says how to mend it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.cli import main
+
+
+@pytest.mark.kafka
+@pytest.mark.usefixtures("agent_environment")
+def test_a_well_machine_but_for_an_agent_that_does_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--output", "json"]) == 1
+
+    findings = {finding["what"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert [what for what, finding in findings.items() if not finding["well"]] == ["agent"]
+    assert "Start it: python -m agent run" in findings["agent"]["words"]
+
+
+@pytest.mark.kafka
+@pytest.mark.usefixtures("agent_environment")
+def test_a_topic_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--topic", "mistyped"]) == 1
+
+    assert "BAD  broker: topic mistyped is not on" in capsys.readouterr().out
+
+
+def test_no_broker_and_a_damaged_spool(state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.doctor.BROKER_MS", 300)
+    (state / "web-1").mkdir()
+    (state / "web-1" / "spool.sqlite3").write_bytes(b"nothing that SQLite knows" * 1_000)
+
+    assert main(["doctor", "--machine", "web-1", "--bootstrap", "127.0.0.1:1", "--server", "http://127.0.0.1:1"]) == 1
+
+    out = capsys.readouterr().out
+    assert "BAD  broker: no answer from the broker at 127.0.0.1:1. Check KAFKA_BOOTSTRAP_SERVERS" in out
+    assert "BAD  spool: " in out
+    assert "BAD  server: http://127.0.0.1:1 does not answer" in out
