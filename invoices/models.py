@@ -169,10 +169,21 @@ class Subscription(models.Model):
         return f"{self.customer} on {self.plan}"
 
     def clean(self) -> None:
-        if self.customer_id and self.plan_id and self.customer.currency != self.plan.currency:
+        """Say in words what would leave usage unpriced, or priced twice."""
+        if not (self.customer_id and self.plan_id and self.start):
+            return
+        if self.customer.currency != self.plan.currency:
             raise ValidationError(
                 f"{self.plan} is priced in {self.plan.currency}, but {self.customer} is billed in {self.customer.currency}."
             )
+        if not self.plan.versions.filter(state=PlanVersion.State.PUBLISHED, effective_from__lte=self.start).exists():
+            raise ValidationError(f"{self.plan} has no published version in force on {self.start:%Y-%m-%d %H:%M} UTC.")
+        if self.end is not None and self.end <= self.start:
+            raise ValidationError("A subscription ends after it starts.")
+        others = Subscription.objects.filter(customer=self.customer, plan=self.plan).exclude(pk=self.pk)
+        before_end = Q() if self.end is None else Q(start__lt=self.end)
+        if others.filter(before_end, Q(end__isnull=True) | Q(end__gt=self.start)).exists():
+            raise ValidationError(f"{self.customer} has a subscription to {self.plan} in that time already.")
 
 
 class InvoiceQuerySet(QuerySet["Invoice"]):

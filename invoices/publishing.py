@@ -38,6 +38,18 @@ def save_draft(document: PlanDocument) -> tuple[PlanVersion, bool]:
 
 
 @transaction.atomic
+def new_draft(plan: RatePlan) -> PlanVersion:
+    """Begin the plan's next version as a copy of its newest. Raise PlanError where a draft exists."""
+    newest = plan.versions.order_by("-number").first()
+    if newest is not None and newest.state == PlanVersion.State.DRAFT:
+        raise PlanError(f"{newest} is a draft already.")
+    draft = plan.versions.create(number=newest.number + 1 if newest else 1)
+    for terms in terms_of(newest).prices if newest else ():
+        _save_price(draft, terms)
+    return draft
+
+
+@transaction.atomic
 def publish(version: PlanVersion, effective_from: datetime | None = None) -> PlanVersion:
     """Freeze a draft and put it in force from an instant on. Raise PlanError where that would be wrong."""
     version = PlanVersion.objects.select_for_update().select_related("plan").get(pk=version.pk)
@@ -56,9 +68,6 @@ def publish(version: PlanVersion, effective_from: datetime | None = None) -> Pla
 @transaction.atomic
 def subscribe(customer: Customer, plan: RatePlan, start: datetime, end: datetime | None = None) -> Subscription:
     """Bill a customer by a plan in [start, end). Raise PlanError where the plan could not price it."""
-    first = plan.versions.filter(state=PlanVersion.State.PUBLISHED).order_by("effective_from").first()
-    if first is None or first.effective_from is None or first.effective_from > start:
-        raise PlanError(f"{plan} has no published version in force on {start:%Y-%m-%d %H:%M} UTC.")
     subscription = Subscription(customer=customer, plan=plan, start=start, end=end)
     _validate(subscription)
     subscription.save()
@@ -136,10 +145,8 @@ def _check_prices(version: PlanVersion) -> None:
 
 
 def _validate(subscription: Subscription) -> None:
-    """Run the model's own checks; an overlap is refused by the database."""
+    """Run the model's own checks. The database refuses an overlap once more, for two who subscribe at once."""
     try:
         subscription.full_clean(validate_constraints=False)
     except ValidationError as error:
         raise PlanError(" ".join(error.messages)) from error
-    if subscription.end is not None and subscription.end <= subscription.start:
-        raise PlanError("A subscription ends after it starts.")

@@ -1,0 +1,179 @@
+"""The admin's desk for invoices: read-only, with what an operator may decide about one."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, RangeDateTimeFilter
+
+from accounts.admin_parts import ReadOnlyDesk, ReadOnlyRows, action, display
+from accounts.models import User
+from invoices import billing, documents
+from invoices.admin_forms import DecisionForm, PaymentForm, VoidForm
+from invoices.display import money
+from invoices.gather import CurrencyError
+from invoices.models import Invoice, InvoiceLine, InvoiceQuerySet, Payment
+from invoices.money import parse_decimal, places_of
+from invoices.parts import NoPriceError
+
+STATUS_COLOURS = {"draft": "warning", "open": "info", "paid": "success", "void": "danger"}
+REFUSALS = (billing.BillingError, NoPriceError, CurrencyError, ValueError)
+
+
+class LineRows(ReadOnlyRows):
+    model = InvoiceLine
+    fields = ("position", "name", "kind", "quantity_text", "unit", "amount", "plan_name", "plan_version")
+    readonly_fields = fields
+
+    @display(description="Amount")
+    def amount(self, line: InvoiceLine) -> str:
+        return money(line.amount_minor, line.invoice.currency, line.invoice.locale)
+
+
+class PaymentRows(ReadOnlyRows):
+    model = Payment
+    fields = ("amount_minor", "reference", "received_on", "recorded_by", "recorded_at")
+    readonly_fields = fields
+
+
+class InvoiceAdmin(ReadOnlyDesk):
+    """Invoices, newest first."""
+
+    list_display = ("label", "customer_name", "status_label", "period_start", "total", "due_on", "paper")
+    list_filter = (
+        ("customer", AutocompleteSelectFilter),
+        ("state", ChoicesCheckboxFilter),
+        ("period_start", RangeDateTimeFilter),
+    )
+    search_fields = ("number", "customer_name", "customer_code")
+    inlines = (LineRows, PaymentRows)
+    actions_detail = ("finalise", "record_payment", "declare_void")
+    fieldsets = (
+        (None, {"fields": ("label", "status_label", "paper", "total", "void_reason")}),
+        ("Period", {"fields": ("period_start", "period_end", "timezone", "plans")}),
+        ("Dates", {"fields": ("refreshed_at", "finalised_at", "issued_on", "due_on")}),
+        ("Customer", {"fields": ("customer", "customer_name", "customer_address", "customer_tax_id")}),
+        ("Seller", {"fields": ("seller_name", "seller_address", "seller_tax_id")}),
+    )
+    csv_fields = (
+        "number", "state", "customer_code", "customer_name", "period_start", "period_end", "currency",
+        "subtotal_minor", "tax_minor", "total_minor", "issued_on", "due_on",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> InvoiceQuerySet:
+        found: InvoiceQuerySet = super().get_queryset(request)
+        return found.with_settlement()
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.document)
+        own = [path("<int:pk>/<str:kind>", view, name="invoices_invoice_document")]
+        urls: list[URLPattern] = super().get_urls()
+        return own + urls
+
+    @display(description="Invoice", ordering="number")
+    def label(self, invoice: Invoice) -> str:
+        return str(invoice)
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def status_label(self, invoice: Invoice) -> str:
+        return invoice.status
+
+    @display(description="Total", ordering="total_minor")
+    def total(self, invoice: Invoice) -> str:
+        return money(invoice.total_minor, invoice.currency, invoice.locale)
+
+    @display(description="Why it is void")
+    def void_reason(self, invoice: Invoice) -> str:
+        return invoice.voiding.reason if invoice.status == "void" else ""
+
+    @display(description="Documents")
+    def paper(self, invoice: Invoice) -> SafeString:
+        pdf, sheet = (reverse("admin:invoices_invoice_document", args=[invoice.pk, kind]) for kind in ("pdf", "csv"))
+        return format_html('<a href="{}">PDF</a> <a href="{}">CSV</a>', pdf, sheet)
+
+    def document(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+        """Answer with an invoice, drafts too, for whoever may look at invoices."""
+        invoice = get_object_or_404(Invoice, pk=pk) if self.has_view_permission(request) else None
+        if invoice is None or kind not in ("pdf", "csv"):
+            return HttpResponse(status=404)
+        made, content_type = (
+            (documents.pdf(invoice), "application/pdf")
+            if kind == "pdf"
+            else (documents.csv_text(invoice), "text/csv; charset=utf-8")
+        )
+        name = f"{invoice.number or 'draft'}.{kind}"
+        return HttpResponse(made, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+    def has_settle_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
+        """Whoever may change an invoice's fate, though its row is never edited by hand."""
+        return bool(request.user.has_perm("invoices.change_invoice"))
+
+    @action(
+        description="Finalise",
+        icon="task_alt",
+        url_path="finalise",
+        permissions=["settle"],
+        dialog={
+            "title": "Finalise this draft?",
+            "description": "It is rated a last time, gets its number and can never be changed again.",
+            "form_class": DecisionForm,
+            "form_submit_text": "Finalise",
+        },
+    )
+    def finalise(self, request: HttpRequest, form: DecisionForm, object_id: int) -> HttpResponse:
+        return self._decide(request, object_id, lambda invoice: f"Finalised as {billing.finalise(invoice)}")
+
+    @action(
+        description="Record payment",
+        icon="payments",
+        url_path="record-payment",
+        permissions=["settle"],
+        dialog={"title": "Record a payment", "form_class": PaymentForm, "form_submit_text": "Record"},
+    )
+    def record_payment(self, request: HttpRequest, form: PaymentForm, object_id: int) -> HttpResponse:
+        def pay(invoice: Invoice) -> str:
+            amount_minor = parse_decimal(form.cleaned_data["amount"].strip(), places_of(invoice.currency))
+            reference, received_on = form.cleaned_data["reference"], form.cleaned_data["received_on"]
+            billing.record_payment(invoice, amount_minor, reference, received_on, by=_email(request))
+            return f"Payment {reference} recorded"
+
+        return self._decide(request, object_id, pay)
+
+    @action(
+        description="Declare void",
+        icon="block",
+        url_path="declare-void",
+        permissions=["settle"],
+        dialog={
+            "title": "Declare this invoice void?",
+            "description": "Its number stays taken. Its period is billed anew by the next hourly run.",
+            "form_class": VoidForm,
+            "form_submit_text": "Declare void",
+        },
+    )
+    def declare_void(self, request: HttpRequest, form: VoidForm, object_id: int) -> HttpResponse:
+        def void(invoice: Invoice) -> str:
+            return f"Void: {billing.void(invoice, form.cleaned_data['reason'], by=_email(request)).reason}"
+
+        return self._decide(request, object_id, void)
+
+    def _decide(self, request: HttpRequest, pk: int, decide: Callable[[Invoice], str]) -> HttpResponse:
+        """Carry out a decision, say and log what became of it, and go back to the invoice."""
+        invoice = get_object_or_404(Invoice, pk=pk)
+        try:
+            said = decide(invoice)
+        except REFUSALS as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.log_change(request, invoice, said)
+            self.message_user(request, f"{said}.", messages.SUCCESS)
+        url = reverse("admin:invoices_invoice_change", args=[pk])
+        return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+
+
+def _email(request: HttpRequest) -> str:
+    return request.user.email if isinstance(request.user, User) else ""

@@ -1,0 +1,199 @@
+"""The admin's desk for plans: a draft is edited price by price, published once, and read-only from then on."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Field, Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
+
+from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display
+from invoices import publishing
+from invoices.admin_forms import PLACES, DecisionForm, PriceForm, PriceRowsFormSet, ScaledField
+from invoices.models import PlanVersion, Price, RatePlan, Subscription, Tier
+
+STATE_COLOURS = {"Draft": "warning", "Published": "success"}
+HELP = {"nano": "In the plan's currency, such as 0.042", "micro": "In the price's unit"}
+
+
+class Scaled:
+    """Shows columns that end in _nano and _micro as decimals."""
+
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **options: Any) -> Any:
+        scale = db_field.name.rpartition("_")[2]
+        if scale not in PLACES:
+            return super().formfield_for_dbfield(db_field, request, **options)  # type: ignore[misc]
+        return ScaledField(
+            places=PLACES[scale],
+            required=not db_field.null,
+            label=db_field.name.rpartition("_")[0].replace("_", " ").capitalize(),
+            help_text=HELP[scale],
+            initial=db_field.get_default(),
+        )
+
+
+def is_draft(obj: Model | None) -> bool:
+    """Whether a version, or the version that a price belongs to, may still be edited."""
+    version = obj.version if isinstance(obj, Price) else obj
+    return not isinstance(version, PlanVersion) or version.state == PlanVersion.State.DRAFT
+
+
+class WhileDraft:
+    """Permissions that end when a version is published; the database refuses the rest."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(super().has_add_permission(request, obj)) and is_draft(obj)  # type: ignore[misc]
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(super().has_change_permission(request, obj)) and is_draft(obj)  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(super().has_delete_permission(request, obj)) and is_draft(obj)  # type: ignore[misc]
+
+
+class TierRows(Scaled, WhileDraft, Rows):
+    model = Tier
+
+
+class PriceRows(Scaled, WhileDraft, Rows):
+    model = Price
+    form = PriceForm
+    formset = PriceRowsFormSet
+    fields = ("position", "name", "model", "meter", "unit", "price_nano", "included_micro", "machine_class")
+    show_change_link = True
+
+
+class VersionRows(ReadOnlyRows):
+    model = PlanVersion
+    fields = ("number", "state", "effective_from", "published_at")
+    readonly_fields = fields
+    show_change_link = True
+
+
+class PlanAdmin(Desk):
+    """A plan: its name and its versions."""
+
+    list_display = ("name", "code", "currency", "created_at")
+    search_fields = ("name", "code")
+    inlines = (VersionRows,)
+    actions_detail = ("new_draft",)
+    csv_fields = ("code", "name", "currency", "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: RatePlan | None = None) -> tuple[str, ...]:
+        return ("code", "currency", "created_at") if obj else ()
+
+    def has_draft_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
+        return bool(request.user.has_perm("invoices.add_planversion"))
+
+    @action(
+        description="New draft",
+        icon="edit_note",
+        url_path="new-draft",
+        permissions=["draft"],
+        dialog={
+            "title": "Draft the next version?",
+            "description": "It begins as a copy of the newest one.",
+            "form_class": DecisionForm,
+            "form_submit_text": "Draft",
+        },
+    )
+    def new_draft(self, request: HttpRequest, form: DecisionForm, object_id: int) -> HttpResponse:
+        try:
+            version = publishing.new_draft(RatePlan.objects.get(pk=object_id))
+        except publishing.PlanError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return _go(request, "admin:invoices_rateplan_change", object_id)
+        return _go(request, "admin:invoices_planversion_change", version.pk)
+
+
+class VersionAdmin(WhileDraft, Desk):
+    """A version: edited while it is a draft, then published."""
+
+    list_display = ("plan", "number", "state_label", "effective_from", "published_at")
+    list_display_links = ("plan", "number")
+    list_filter = (("plan", AutocompleteSelectFilter), ("state", ChoicesCheckboxFilter))
+    list_select_related = ("plan",)
+    search_fields = ("plan__name", "plan__code")
+    fields = ("plan", "number", "state_label", "effective_from", "published_at")
+    readonly_fields = ("plan", "number", "state_label", "published_at")
+    inlines = (PriceRows,)
+    actions_detail = ("publish",)
+    csv_fields = ("plan__code", "number", "state", "effective_from", "published_at")
+
+    @display(description="State", ordering="state", label=STATE_COLOURS)
+    def state_label(self, version: PlanVersion) -> str:
+        return version.get_state_display()
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A draft is begun on its plan's page, as a copy of the newest version."""
+        return False
+
+    def has_publish_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
+        return bool(request.user.has_perm("invoices.change_planversion"))
+
+    @action(
+        description="Publish",
+        icon="publish",
+        url_path="publish",
+        permissions=["publish"],
+        dialog={
+            "title": "Publish this version?",
+            "description": "It is in force from its effective date and can never be changed again. Save the draft first.",
+            "form_class": DecisionForm,
+            "form_submit_text": "Publish",
+        },
+    )
+    def publish(self, request: HttpRequest, form: DecisionForm, object_id: int) -> HttpResponse:
+        try:
+            version = publishing.publish(PlanVersion.objects.get(pk=object_id))
+        except publishing.PlanError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.log_change(request, version, "Published")
+            self.message_user(request, f"{version} is published.", messages.SUCCESS)
+        return _go(request, "admin:invoices_planversion_change", object_id)
+
+
+class PriceAdmin(Scaled, WhileDraft, Desk):
+    """One price with its tiers, reached from its version."""
+
+    form = PriceForm
+    fields = (
+        "version", "position", "name", "model", "meter", "unit", "price_nano", "package_micro", "included_micro",
+        "flat_when_zero", "proration", "machine_class",
+    )  # fmt: skip
+    readonly_fields = ("version",)
+    inlines = (TierRows,)
+    csv_fields = ("version__plan__code", "version__number", "position", "name", "model", "meter", "unit", "price_nano")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class SubscriptionAdmin(Desk):
+    """Who is billed by which plan, and since when."""
+
+    list_display = ("customer", "plan", "start", "end")
+    list_filter = (("customer", AutocompleteSelectFilter), ("plan", AutocompleteSelectFilter))
+    list_select_related = ("customer", "plan")
+    search_fields = ("customer__name", "customer__code", "plan__name")
+    autocomplete_fields = ("customer", "plan")
+    csv_fields = ("customer__code", "plan__code", "start", "end")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A subscription is ended: without it, what was billed would have to be given back."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> tuple[str, ...]:
+        return ("customer", "plan") if obj else ()
+
+
+def _go(request: HttpRequest, name: str, pk: Any) -> HttpResponse:
+    """Leave a dialog: the browser follows a header, because htmx would follow a redirect itself."""
+    url = reverse(name, args=[pk])
+    return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
