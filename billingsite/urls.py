@@ -3,10 +3,31 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from accounts.views import SignIn, SignOut
 from billingsite.health import healthz
+from invoices import views as invoices
+from usage import views as usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", invoices.overview, name="overview"),
+    path("cost.json", invoices.cost_json, name="cost"),
+    path("machines/", invoices.machines, name="machines"),
+    path("machines/<slug:code>/", invoices.machine, name="machine"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/usage.csv", usage.usage_csv, name="usage-csv"),
+    path("usage/recent.json", usage.recent_json, name="usage-recent"),
+    path("invoices/", invoices.invoices, name="invoices"),
+    path("invoices/preview/", invoices.preview, name="invoice-preview"),
+    path("invoices/drafts/<int:pk>/", invoices.draft, name="invoice-draft"),
+    path("invoices/<slug:number>/", invoices.invoice, name="invoice"),
+    path("invoices/<slug:number>.pdf", invoices.invoice_pdf, name="invoice-pdf"),
+    path("invoices/<slug:number>.csv", invoices.invoice_csv, name="invoice-csv"),
+    path("plan/", invoices.plan, name="plan"),
+    path("sign-in/", SignIn.as_view(), name="sign-in"),
+    path("sign-out/", SignOut.as_view(), name="sign-out"),
     path("admin/", admin.site.urls),
     path("api/", include("billingsite.api_urls")),
     path("healthz", healthz, name="healthz"),
 ]
+
+handler500 = "accounts.views.server_error"
