@@ -18,6 +18,12 @@ def current_customer(request: HttpRequest) -> Customer:
     return _remembered(request) or customer_or_404(request.user)
 
 
+def turn_to(request: HttpRequest, customer: Customer) -> Customer:
+    """Make a customer the page's one, because what the address names belongs to it. The caller has checked the right to see."""
+    request.session[SESSION_KEY] = customer.code
+    return customer
+
+
 def current_customer_or_none(request: HttpRequest) -> Customer | None:
     """The same where a page can do without, such as an error page."""
     try:

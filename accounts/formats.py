@@ -56,12 +56,14 @@ def money(amount: Decimal, currency: str, locale: str, digits: int | None = None
     return _minus(format_currency(plain, currency, pattern, locale=known, currency_digits=False))
 
 
-def running(exact: Decimal, currency: str, locale: str) -> tuple[str, str]:
-    """Write a running total as (money cut to the currency's digits, the two digits after them)."""
+def running(exact: Decimal, currency: str, locale: str) -> tuple[str, str, str]:
+    """Write a running total as (money cut to the currency's digits, the two digits after them, what the locale puts behind)."""
     places = get_currency_precision(currency)
     whole = exact.quantize(Decimal(1).scaleb(-places), ROUND_DOWN)
     rest = int(abs(exact - whole).scaleb(places + 2))
-    return money(whole, currency, locale), f"{rest:02}"
+    text = money(whole, currency, locale)
+    end = max(place for place, sign in enumerate(text) if sign.isdigit()) + 1
+    return text[:end], f"{rest:02}", text[end:]
 
 
 def percent(share: Fraction, digits: int, locale: str) -> str:

@@ -24,7 +24,7 @@ def cost_message(customer: Customer) -> dict[str, Any]:
 
 def message_of(cost: Estimate, locale: str) -> dict[str, Any]:
     """Return an estimate as JSON for the socket, the endpoint and the first paint of the page."""
-    whole, rest = formats.running(Decimal(cost.exact_text), cost.currency, locale)
+    whole, rest, behind = formats.running(Decimal(cost.exact_text), cost.currency, locale)
     return {
         "total": cost.total,
         "exact": cost.exact_text,
@@ -34,20 +34,20 @@ def message_of(cost: Estimate, locale: str) -> dict[str, Any]:
         "text": {
             "whole": whole,
             "rest": rest,
+            "behind": behind,
             "total": formats.money(Decimal(cost.total), cost.currency, locale),
-            "per_hour": per_hour_text(cost, locale),
+            "rate": rate_words(cost, locale),
         },
         "lines": [line_message(line, cost, locale) for line in cost.lines],
     }
 
 
-def per_hour_text(cost: Estimate, locale: str) -> str:
-    """The cost of the last whole hour in words; with more digits where it is less than a coin."""
+def rate_words(cost: Estimate, locale: str) -> str:
+    """The cost of the last whole hour; with four digits where it is below one, as two would say little."""
     if cost.per_hour is None:
-        return "Not yet an hour old"
-    cents = formats.decimal_of(cost.per_hour, 2)
-    digits = None if cents >= 1 else 4
-    return formats.money(formats.decimal_of(cost.per_hour, digits or 2), cost.currency, locale, digits)
+        return "The hourly rate shows after the first full hour."
+    digits = None if cost.per_hour >= 1 else 4
+    return f"{formats.money(formats.decimal_of(cost.per_hour, 4), cost.currency, locale, digits)} in the last full hour."
 
 
 def line_message(line: Line, cost: Estimate, locale: str) -> dict[str, str]:

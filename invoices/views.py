@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import may_see_fleet, visible_customers
-from accounts.current import current_customer
+from accounts.current import current_customer, turn_to
 from accounts.models import Customer, User
 from invoices import documents
 from invoices.catalogue import contracts
@@ -79,8 +79,9 @@ def machines(request: HttpRequest) -> HttpResponse:
 @login_required
 def machine(request: HttpRequest, code: str) -> HttpResponse:
     """One machine: live, and what it used on each day of the month."""
-    customer = current_customer(request)
-    chosen: Machine = get_object_or_404(customer.machines, code=code)
+    mine = Machine.objects.filter(customer__in=visible_customers(_user(request))).select_related("customer")
+    chosen: Machine = get_object_or_404(mine, code=code)
+    customer = turn_to(request, chosen.customer)
     cost = _cost(customer)
     period = cost.period if cost else billing_period(customer, now())
     used = so_far(period, now())
@@ -238,7 +239,8 @@ def _invoices(request: HttpRequest) -> Any:
 def _invoice(request: HttpRequest, number: str) -> Invoice:
     """One finalised invoice that the reader may see, of whichever of their customers. Raise Http404 otherwise."""
     mine = Invoice.objects.filter(customer__in=visible_customers(_user(request)), state=Invoice.State.FINALISED)
-    found: Invoice = get_object_or_404(mine.with_settlement(), number=number)
+    found: Invoice = get_object_or_404(mine.with_settlement().select_related("customer"), number=number)
+    turn_to(request, found.customer)
     return found
 
 

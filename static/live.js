@@ -157,9 +157,10 @@ function showCost({ total, text, lines }) {
     node.value = total;
     setText(node.querySelector("[data-whole]"), text.whole);
     setText(node.querySelector(".subcent"), text.rest);
+    setText(node.querySelector("[data-behind]"), text.behind);
   }
   for (const node of all("[data-total]")) setText(node, text.total);
-  for (const node of all("[data-per-hour]")) setText(node, text.per_hour);
+  for (const node of all("[data-rate]")) setText(node, text.rate);
   const table = document.querySelector("[data-lines]");
   if (!table) return;
   if (lines.some(({ key }) => !table.querySelector(`[data-line="${CSS.escape(key)}"]`))) return refresh(table);

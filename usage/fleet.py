@@ -97,7 +97,7 @@ def _coverage(machine: Machine, state: State, covered: tuple[int, int] | None, p
 
     A machine that reports is measured up to its newest sample: what it has not sent yet is not missing.
     """
-    if covered is None:
+    if covered is None or not covered[0]:  # Readings without an interval cover nothing, and miss nothing either.
         return None
     covered_ms, first_ms = covered
     start_ms = max(period.start_ms, min(to_ms(machine.created_at), first_ms))

@@ -97,6 +97,12 @@ def plain_percent(share: Fraction) -> str:
 
 
 @register.filter
+def page_language(locale: str) -> str:
+    """The language of the page's words for a reader of that locale, as HTML writes it."""
+    return formats.word_locale(locale or "").replace("_", "-")
+
+
+@register.filter
 def gappy(coverage: Fraction) -> bool:
     """Whether more was missed than the odd second: a tenth of a percent, three quarters of an hour in a month."""
     return coverage < Fraction(999, 1000)
