@@ -14,7 +14,7 @@ from billingsite.broker import PARTITIONS, EmbeddedKafka
 from billingsite.kafka_node import free_ports
 from invoices import guards
 
-_empty_tables = TransactionTestCase._fixture_teardown
+_empty_tables = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined] # Django's own hook, not in the stubs
 
 
 def _thaw_and_empty_tables(case: TransactionTestCase) -> None:
@@ -26,7 +26,7 @@ def _thaw_and_empty_tables(case: TransactionTestCase) -> None:
         guards.install(None, editor)
 
 
-TransactionTestCase._fixture_teardown = _thaw_and_empty_tables  # type: ignore[method-assign]
+TransactionTestCase._fixture_teardown = _thaw_and_empty_tables  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
