@@ -52,7 +52,7 @@ def graduated(price: PriceTerms, quantity: Fraction) -> tuple[Step, ...]:
     above = ZERO
     for tier in price.tiers:
         end = quantity if tier.up_to is None else min(quantity, tier.up_to)
-        if end > above or _first_due(price, quantity, above):
+        if end > above or _due_unused(price, tier, quantity):
             steps.append(_tier_step(tier, end - above, above))
         above = end
     return tuple(steps)
@@ -63,7 +63,7 @@ def volume(price: PriceTerms, quantity: Fraction) -> tuple[Step, ...]:
     above = ZERO
     for tier in price.tiers:
         if tier.up_to is None or quantity <= tier.up_to:
-            due = quantity > 0 or _first_due(price, quantity, above)
+            due = quantity > 0 or _due_unused(price, tier, quantity)
             return (_tier_step(tier, quantity, above),) if due else ()
         above = tier.up_to
     raise ValueError(f"The last tier of {price.name!r} has an end, and {quantity} is above it.")
@@ -90,9 +90,9 @@ def _tier_step(tier: TierTerms, quantity: Fraction, above: Fraction) -> Step:
     return Step(quantity, tier.unit_price, tier.flat, above, tier.up_to)
 
 
-def _first_due(price: PriceTerms, quantity: Fraction, above: Fraction) -> bool:
-    """Whether a first tier that nothing entered is due all the same, for its flat fee."""
-    return price.flat_when_zero and quantity == 0 and above == 0
+def _due_unused(price: PriceTerms, tier: TierTerms, quantity: Fraction) -> bool:
+    """Whether the first tier is due though nothing entered it, for its flat fee."""
+    return price.flat_when_zero and quantity == 0 and tier is price.tiers[0]
 
 
 def _share(proration: Proration, part: Period, whole: Period, zone: ZoneInfo) -> Fraction:

@@ -17,7 +17,7 @@ _PLACES = {
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
     **dict.fromkeys("CLF UYW".split(), 4),
 }
-_DECIMAL = re.compile(r"(-?)(\d{1,18})(?:\.(\d{1,30}))?")
+_DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,30}))?")
 _CODE = re.compile(r"[A-Z]{3}")
 
 
