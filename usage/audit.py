@@ -1,8 +1,10 @@
 """Proves the books from the rows: every message in one state, every quarter hour the sum of its samples. Reads only."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+from django.db import connections
 from django.db.models import Count, F, Max, Min, Sum
 
 from usage.buckets import gains
@@ -20,12 +22,30 @@ class Check:
     differences: list[str]
 
 
-def checks(using: str = "default") -> Iterator[Check]:
+def checks(using: str = "default") -> Generator[Check]:
     """Yield each check as it is done. All of it holds, or one of the differences names what does not."""
-    yield _offsets(using)
-    yield _samples(using)
-    yield _runs(using)
-    yield _buckets(using)
+    with _one_moment(using):
+        yield _offsets(using)
+        yield _samples(using)
+        yield _runs(using)
+        yield _buckets(using)
+
+
+@contextlib.contextmanager
+def _one_moment(using: str) -> Iterator[None]:
+    """Let all checks see the rows of one instant, while a worker goes on storing and is not kept from it."""
+    connection = connections[using]
+    if connection.in_atomic_block:  # The caller's transaction decides what is seen.
+        yield
+        return
+    # Not atomic(): on SQLite that would take the one write lock.
+    snapshot = "BEGIN" if connection.vendor == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+    with connection.cursor() as cursor:
+        cursor.execute(snapshot)
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
 
 
 def _offsets(using: str) -> Check:
