@@ -66,8 +66,11 @@ def walk(startup: Startup) -> None:
 def sign_in(place: Place, log_ins: str) -> list[Member]:
     """Sign everybody in whose e-mail and password the start printed, and return those who are customers' members."""
     pairs = re.findall(r"(\S+@\S+)\s+(\S+)", log_ins)
+    if not pairs:
+        raise CheckFailed("the start printed no log-ins")
+    expectations.wrong_password_is_refused(place.site, *pairs[0])
     visitors = {email: expectations.signed_in(place.site, email, password) for email, password in pairs}
-    operators = [email for email, visitor in visitors.items() if visitor.get("/admin/").url.endswith("/admin/")]
+    operators = [email for email, visitor in visitors.items() if visitor.get("/admin/").path == "/admin/"]
     if not operators:
         raise CheckFailed(f"none of {len(pairs)} log-ins opens the administration")
     members = [

@@ -19,6 +19,11 @@ class Answer:
     url: str
 
     @property
+    def path(self) -> str:
+        """Where the answer came from in the end, after every redirection."""
+        return urllib.parse.urlsplit(self.url).path
+
+    @property
     def text(self) -> str:
         return self.body.decode(errors="replace")
 
