@@ -1,11 +1,13 @@
 """What the admin pages of all apps share: CSV of what is chosen, and tables that nobody may edit."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.formats import date_format
 from unfold import decorators
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -24,6 +26,11 @@ def display(**how: Any) -> Callable[[Method], Method]:
     """unfold's decorator for a column, with types."""
     decorator: Callable[[Method], Method] = decorators.display(**how)
     return decorator
+
+
+def written(instant: datetime) -> str:
+    """An instant as the admin writes it in a column of its own."""
+    return date_format(instant, "DATETIME_FORMAT")
 
 
 class Desk(ModelAdmin):  # type: ignore[misc] # unfold has no types
@@ -64,6 +71,7 @@ class Rows(TabularInline):  # type: ignore[misc] # unfold has no types
     """Rows inside another page."""
 
     extra = 0
+    hide_title = True
 
 
 class ReadOnlyRows(Unwritable, Rows):

@@ -8,6 +8,7 @@ import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from billingsite import environment as env
 from billingsite.logs import logging_config
@@ -210,13 +211,16 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["billingsite.formats"]
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Corehour",
     "SITE_HEADER": "Corehour",
     "SITE_SYMBOL": "schedule",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("mark.svg")}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "navigation": "billingsite.navigation.navigation"},
     "DASHBOARD_CALLBACK": "billingsite.dashboard.context",
     "COLORS": {
         "primary": {

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts.views import SignIn, SignOut
+from billingsite.dashboard import fleet_json
 from billingsite.health import healthz
 from invoices import views as invoices
 from usage import views as usage
@@ -25,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("plan/", invoices.plan, name="plan"),
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
+    path("admin/fleet.json", admin.site.admin_view(fleet_json), name="admin-fleet"),
     path("admin/", admin.site.urls),
     path("api/", include("billingsite.api_urls")),
     path("healthz", healthz, name="healthz"),

@@ -1,12 +1,10 @@
 """The operator's desk for usage: machines, the messages that were refused, and the books of ingest."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, FieldTextFilter, RangeDateTimeFilter
 
-from accounts.admin_parts import Desk, ReadOnlyDesk, display
+from accounts.admin_parts import Desk, ReadOnlyDesk, display, written
 from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
 from usage.periods import from_ms
 from usage.rejected_admin import RejectedMessageAdmin
@@ -52,9 +50,9 @@ class MachineAdmin(Desk):
         )
         return not used and bool(super().has_delete_permission(request, obj))
 
-    @display(description="Last seen", ordering="last_seen_ms", empty_value="Never")
-    def last_seen(self, machine: Machine) -> Any:
-        return from_ms(machine.last_seen_ms) if machine.last_seen_ms else None
+    @display(description="Last seen", ordering="last_seen_ms")
+    def last_seen(self, machine: Machine) -> str:
+        return written(from_ms(machine.last_seen_ms)) if machine.last_seen_ms else "Never"
 
 
 @admin.register(UsageBucket)
@@ -69,8 +67,8 @@ class UsageBucketAdmin(ReadOnlyDesk):
     )  # fmt: skip
 
     @display(description="Quarter hour (UTC)", ordering="start_ms")
-    def start(self, bucket: UsageBucket) -> Any:
-        return from_ms(bucket.start_ms)
+    def start(self, bucket: UsageBucket) -> str:
+        return written(from_ms(bucket.start_ms))
 
     @display(description="Covered, s", ordering="covered_ms")
     def covered_s(self, bucket: UsageBucket) -> int:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, FieldTextFilter, RangeDateTimeFilter
 
-from accounts.admin_parts import ReadOnlyDesk, action, display
+from accounts.admin_parts import ReadOnlyDesk, action, display, written
 from usage.admin_forms import DiscardForm, ReplayForm
 from usage.ingest import discard_rejected, replay_rejected
 from usage.models import RejectedMessage
@@ -58,8 +58,8 @@ class RejectedMessageAdmin(ReadOnlyDesk):
         return f"{rejected.topic}-{rejected.partition}@{rejected.offset}"
 
     @display(description="Sent (Kafka's timestamp)")
-    def sent_at(self, rejected: RejectedMessage) -> Any:
-        return from_ms(rejected.timestamp_ms)
+    def sent_at(self, rejected: RejectedMessage) -> str:
+        return written(from_ms(rejected.timestamp_ms))
 
     @display(description="Value")
     def payload(self, rejected: RejectedMessage) -> SafeString:
