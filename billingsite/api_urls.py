@@ -4,12 +4,12 @@ from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.api import CustomerList, NoSuchPage
-from invoices.api import InvoiceDetail, InvoiceList, PlanList, RunningCost
+from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
 
 urlpatterns: list[URLPattern] = [
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="api-schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema", authentication_classes=[]), name="api-docs"),
     path("v1/customers/", CustomerList.as_view(), name="api-customers"),
     path("v1/machines/", MachineList.as_view(), name="api-machines"),
     path("v1/machines/<slug:code>/", MachineDetail.as_view(), name="api-machine"),
@@ -20,5 +20,7 @@ urlpatterns: list[URLPattern] = [
     path("v1/plans/", PlanList.as_view(), name="api-plans"),
     path("v1/invoices/", InvoiceList.as_view(), name="api-invoices"),
     path("v1/invoices/<slug:number>/", InvoiceDetail.as_view(), name="api-invoice"),
+    path("v1/invoices/<slug:number>/pdf", InvoicePdf.as_view(), name="api-invoice-pdf"),
+    path("v1/invoices/<slug:number>/csv", InvoiceCsv.as_view(), name="api-invoice-csv"),
     re_path(r"", NoSuchPage.as_view(), name="api-nothing"),
 ]

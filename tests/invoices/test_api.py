@@ -163,6 +163,18 @@ def test_a_stranger_with_the_right_tag_still_gets_nothing(acme: Customer, client
     assert answer.status_code == 404
 
 
+def test_the_documents_of_an_invoice(acme: Customer, client: Client) -> None:
+    number = an_invoice(acme).number
+
+    paper, table = client.get(f"/api/v1/invoices/{number}/pdf"), client.get(f"/api/v1/invoices/{number}/csv")
+    again = client.get(f"/api/v1/invoices/{number}/pdf", headers={"if-none-match": paper["ETag"]})
+
+    assert (paper["Content-Type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
+    assert paper["Content-Disposition"] == f'attachment; filename="{number}.pdf"'
+    assert table.content.decode().splitlines()[-1].split(",")[7:9] == ["9.06", "EUR"]
+    assert again.status_code == 304
+
+
 def test_the_plans_that_apply_now_and_later(acme: Customer, client: Client) -> None:
     for price, since in (("0.050", "2025-02-01"), ("0.044", "2199-01-01")):
         publish(save_draft(read(PLAN.replace("0.042", price).replace("2025-01-01", since)))[0])
