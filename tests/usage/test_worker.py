@@ -11,11 +11,10 @@ from django.db import OperationalError, connection
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from tests.usage.build import body, machine, sample
+from tests.usage.build import LIMITS, body, machine, sample
 from tests.usage.kafka import drain, ends, publish, worker
 from usage.audit import checks
 from usage.models import IngestIncident, IngestOffset, RejectedMessage, UsageBucket, UsageSample
-from usage.wire import Limits
 from usage.worker import LossFound, Worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
@@ -24,7 +23,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 @pytest.fixture(autouse=True)
 def recent() -> Iterator[None]:
     """The made messages stand at a fixed time; the worker's clock stands there too."""
-    with mock.patch("usage.worker.Limits", lambda now_ms, max_age_ms: Limits(1_796_052_600_000, max_age_ms)):
+    with mock.patch("usage.worker.Limits", return_value=LIMITS):
         yield
 
 

@@ -1,0 +1,168 @@
+"""The explorer and the points of live charts, as a member, a colleague and a stranger meet them."""
+
+import csv
+import io
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils.timezone import now
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Customer
+from tests.cast import a_bucket, a_customer, a_machine, a_member, signed_in
+from usage.models import Machine, UsageSample
+from usage.periods import bucket_start, day_start, month_of, to_ms
+
+pytestmark = pytest.mark.django_db
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def acme() -> Customer:
+    return a_customer()
+
+
+@pytest.fixture
+def client(acme: Customer) -> Client:
+    return signed_in(a_member(acme))
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def a_sample(machine: Machine, end_ms: int, length_ms: int = 10_000, **quantities: int) -> UsageSample:
+    values = {"cpu_ms": 5_000, "memory_mib_ms": 20_480_000, "cpu_upct": 6_250_000, "memory_upct": 12_500_000} | quantities
+    return UsageSample.objects.create(
+        machine=machine, stream=uuid.uuid4(), seq=0, start_ms=end_ms - length_ms, end_ms=end_ms, **values
+    )
+
+
+def test_points_are_shaped_as_the_socket_pushes_them(acme: Customer, client: Client) -> None:
+    end = now_ms() - MINUTE_MS
+    a_sample(a_machine(acme), end)
+
+    answer = client.get("/usage/recent.json?customer=acme").json()
+
+    assert answer["points"] == [
+        {"machine": "web-1", "t": end, "cpu_percent": 6.25, "cores": 0.5, "memory_mib": 2048, "memory_percent": 12.5}
+    ]
+    assert abs(answer["now"] - now_ms()) < MINUTE_MS
+
+
+def test_a_reading_without_an_interval_says_nothing_of_cores(acme: Customer, client: Client) -> None:
+    a_sample(a_machine(acme), now_ms(), length_ms=0, cpu_ms=0, memory_mib_ms=0, cpu_upct=37_500_000, memory_upct=61_200_000)
+
+    [point] = client.get("/usage/recent.json").json()["points"]
+
+    assert (point["cpu_percent"], point["memory_percent"]) == (37.5, 61.2)
+    assert (point["cores"], point["memory_mib"]) == (None, None)
+
+
+def test_points_come_since_an_instant_and_never_from_longer_than_a_quarter_hour_ago(acme: Customer, client: Client) -> None:
+    web = a_machine(acme)
+    ago = {minutes: now_ms() - minutes * MINUTE_MS for minutes in (1, 5, 14, 16)}
+    for end in ago.values():
+        a_sample(web, end)
+
+    everything = client.get("/usage/recent.json?since=0").json()["points"]
+    newest = client.get(f"/usage/recent.json?since={ago[5]}").json()["points"]
+    nonsense = client.get("/usage/recent.json?since=-1e9").json()["points"]
+
+    assert [point["t"] for point in everything] == [ago[14], ago[5], ago[1]]
+    assert [point["t"] for point in newest] == [ago[1]]
+    assert nonsense == everything
+
+
+def test_a_large_fleet_gets_coarser_points_and_not_more(acme: Customer, client: Client) -> None:
+    web = a_machine(acme)
+    Machine.objects.bulk_create(Machine(customer=acme, code=f"m-{number}") for number in range(199))
+    end = bucket_start(now_ms()) - 1_000
+    for second in range(4):
+        a_sample(web, end - second * 1_000, length_ms=1_000, cpu_ms=1_000 * second)
+
+    points = client.get(f"/usage/recent.json?since={end - 899_000}").json()["points"]
+
+    assert len(points) == 1
+    assert points[0]["cores"] == 1.5
+
+
+def test_nobody_else_sees_the_points(acme: Customer) -> None:
+    bolt = signed_in(a_member(a_customer("bolt"), email="boris@bolt.example"))
+    a_sample(a_machine(acme), now_ms())
+
+    assert Client().get("/usage/recent.json").status_code == 401
+    assert bolt.get("/usage/recent.json?customer=acme").status_code == 404
+    assert bolt.get("/usage/recent.json?machine=web-1").status_code == 404
+    assert bolt.get("/usage/recent.json").json()["points"] == []
+
+
+def test_the_page_shows_what_was_used_where_the_table_says_it(acme: Customer, client: Client) -> None:
+    web = a_machine(acme, name="Web server")
+    a_bucket(web, to_ms(month_of(now(), acme.zone).start), cpu_ms=3_600_000 * 12 + 1)
+
+    page = client.get("/usage/").content.decode()
+
+    assert "Web server" in page
+    assert '<data value="12.000">12.000</data>' in page
+    assert '<usage-chart class="chart-tall"' in page
+
+
+def test_an_empty_range_says_what_to_do(client: Client) -> None:
+    assert "No usage in this range" in client.get("/usage/?range=last-month").content.decode()
+
+
+def test_a_bad_range_is_named_and_never_an_error(client: Client) -> None:
+    page = client.get("/usage/?range=custom&first=2026-02-31&last=x&group=%00&measure=';--")
+
+    assert page.status_code == 200
+    assert "Choose a first and a last day." in page.content.decode()
+
+
+def test_the_csv_is_the_table_on_the_screen(acme: Customer, client: Client) -> None:
+    today = day_start(now().astimezone(acme.zone).date(), acme.zone)
+    yesterday = day_start((now().astimezone(acme.zone) - timedelta(days=1)).date(), acme.zone)
+    a_bucket(a_machine(acme, name="=evil()"), to_ms(yesterday), cpu_ms=5_400_000)
+
+    answer = client.get("/usage/usage.csv?range=last-7-days&step=day")
+    rows = list(csv.reader(io.StringIO(answer.content.decode())))
+
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="usage-acme-')
+    assert rows[0] == ["start", "end", "'=evil() [core-hour]"]
+    assert rows[-2] == [yesterday.isoformat(), today.isoformat(), "1.500"]
+    assert len(rows) == 1 + 7
+
+
+def test_by_meter_each_meter_has_a_chart_of_its_own(acme: Customer, client: Client) -> None:
+    a_bucket(a_machine(acme), to_ms(month_of(now(), acme.zone).start), memory_mib_ms=1024 * 3_600_000, net_tx=2 * 10**9)
+
+    page = client.get("/usage/?group=meter").content.decode()
+
+    assert page.count("<usage-chart") == 3
+    assert '<data value="2.000">2.000</data> GB' in page
+
+
+def test_the_explorer_costs_the_same_for_one_machine_and_for_forty(
+    acme: Customer, client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    start = to_ms(month_of(now(), acme.zone).start)
+    expected = 9  # session, user, customer twice each for view and menu, machines, totals, chart, the menu's list
+    for machines in (1, 39):
+        for _ in range(machines):
+            a_bucket(a_machine(acme, f"m-{uuid.uuid4().hex[:8]}"), start)
+        with django_assert_num_queries(expected):
+            client.get("/usage/")
+
+
+@pytest.mark.parametrize("path", ["/usage/?machine=web-1", "/usage/usage.csv?machine=web-1", "/usage/?customer=acme"])
+def test_a_foreign_machine_or_customer_is_not_there(acme: Customer, path: str) -> None:
+    a_machine(acme)
+    stranger = signed_in(a_member(a_customer("bolt"), email="boris@bolt.example"))
+    member: Any = signed_in(a_member(acme))
+
+    assert stranger.get(path).status_code == 404
+    assert member.get(path).status_code == 200
