@@ -15,7 +15,7 @@ from billingsite.kafka_node import free_ports
 from tests.chromium import find_chromium
 from tests.postgres import PostgresMissing, postgres
 
-PARTS = ("lint", "sqlite", "postgres", "browser")
+PARTS = ("lint", "sqlite", "postgres", "browser", "up")
 # Nothing of the caller's installation may decide how a test ends, or be touched by one.
 NOT_OURS = ("DATABASE_URL", "REDIS_URL", "KAFKA_", "USAGE_", "COREHOUR_", "DJANGO_", "SECRET_KEY", "DEBUG", "LOG_")
 KEEP = ("COREHOUR_CACHE_DIR",)
@@ -73,6 +73,13 @@ class Run:
             return
         self._pytest("browser", {"CHROMIUM": chromium}, "tests/browser")
 
+    def up(self) -> None:
+        """The start that the README promises, in a folder and on ports of its own."""
+        names = ("COREHOUR_PORT", "COREHOUR_KAFKA_PORT", "COREHOUR_VALKEY_PORT")
+        ports = {name: str(port) for name, port in zip(names, free_ports(3), strict=True)}
+        env = {**ports, "COREHOUR_DATA_DIR": str(self.folder / "up")}
+        self._check("bin/up --check", "billingsite.launch", "--check", env=env)
+
     def _pytest(self, name: str, env: dict[str, str], *arguments: str) -> None:
         report = self.folder / f"{name}.xml"
         command = [
@@ -94,9 +101,9 @@ class Run:
         self.tally.skipped += counted.skipped
         self.tally.failed += counted.failed or (1 if code else 0)
 
-    def _check(self, name: str, program: str, *arguments: str) -> None:
+    def _check(self, name: str, program: str, *arguments: str, env: dict[str, str] | None = None) -> None:
         start = [program] if program.endswith(".py") else ["-m", program]
-        code = self._run(name, [*start, *arguments], {})
+        code = self._run(name, [*start, *arguments], env or {})
         self.tally.passed += code == 0
         self.tally.failed += code != 0
 
