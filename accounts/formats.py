@@ -53,7 +53,8 @@ def money(amount: Decimal, currency: str, locale: str, digits: int | None = None
     known = number_locale(locale)
     plain = Decimal(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     pattern = _with_digits(Locale.parse(known).currency_formats["standard"].pattern, places)
-    return _minus(format_currency(plain, currency, pattern, locale=known, currency_digits=False))
+    text = _minus(format_currency(plain, currency, pattern, locale=known, currency_digits=False))
+    return re.sub(r"(?<=[A-Za-z])(?=\d)", "\u00a0", text)  # KWD 1.500, as a letter beside a digit reads badly.
 
 
 def running(exact: Decimal, currency: str, locale: str) -> tuple[str, str, str]:

@@ -1,6 +1,5 @@
 """The portal's pages about quantities: the explorer with its CSV, and the points that a live chart starts from."""
 
-import csv
 import time
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +12,7 @@ from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.csvs import csv_lines, safe_cell
 from accounts.current import current_customer
 from accounts.formats import decimal_of
 from accounts.models import Customer
@@ -53,15 +53,13 @@ def usage_csv(request: HttpRequest) -> HttpResponse:
     shown = _exploration(request)
     selected: Selection = shown["selected"]
     name = f"usage-{shown['customer'].code}-{selected.period.start:%Y%m%d}-{selected.group}.csv"
-    response = HttpResponse(
-        content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    head = ["start", "end", *(f"{safe_cell(series.name)} [{METERS[series.meter].unit}]" for series in shown["series"])]
+    rows = (
+        [window.start.isoformat(), window.end.isoformat(), *(_in_units(one.values[index], one.meter) for one in shown["series"])]
+        for index, window in enumerate(shown["windows"])
     )
-    writer = csv.writer(response)
-    writer.writerow(["start", "end", *(f"{_safe(series.name)} [{METERS[series.meter].unit}]" for series in shown["series"])])
-    for index, window in enumerate(shown["windows"]):
-        values = [_in_units(series.values[index], series.meter) for series in shown["series"]]
-        writer.writerow([window.start.isoformat(), window.end.isoformat(), *values])
-    return response
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse("".join(csv_lines(head, rows)), content_type="text/csv; charset=utf-8", headers=disposition)
 
 
 def _exploration(request: HttpRequest) -> dict[str, Any]:
@@ -142,8 +140,3 @@ def _days(period: Period, customer: Customer) -> tuple[str, str]:
 
 def _in_units(base: int, meter: str) -> Decimal:
     return decimal_of(Fraction(base, METERS[meter].per_unit), 3)
-
-
-def _safe(name: str) -> str:
-    """A spreadsheet must not take a machine's name for a formula."""
-    return f"'{name}" if name[:1] in "=+-@\t\r" else name

@@ -63,7 +63,9 @@ def test_hours_of_a_zone_off_the_hour_are_its_own() -> None:
     assert hours == [7, 11]
 
 
-def test_the_largest_seven_have_their_own_colour_and_the_rest_share_one(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_largest_seven_have_their_own_colour_and_the_rest_share_one(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     acme = a_customer()
     hour = Period(utc(2026, 11, 1, 8), utc(2026, 11, 1, 9))
     fleet = [a_machine(acme, f"m-{number}") for number in range(1, 11)]
@@ -91,7 +93,9 @@ def test_eight_machines_need_no_rest() -> None:
     assert [one.is_rest for one in series] == [False] * 8
 
 
-def test_by_meter_shows_what_counted_anything_and_only_inside_the_range(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_by_meter_shows_what_counted_anything_and_only_inside_the_range(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     acme = a_customer()
     web, db = a_machine(acme, "web-1"), a_machine(acme, "db-1")
     hour = Period(utc(2026, 11, 1, 8), utc(2026, 11, 1, 9))

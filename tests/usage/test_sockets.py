@@ -1,0 +1,129 @@
+"""Who may listen to whose machines, and for how long. The channel layer is the one in memory; the rest is real."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from django.test import Client
+
+from accounts.guarded import GuardedSocket
+from accounts.models import Customer, Membership, User
+from tests.cast import a_customer, a_member, an_operator, signed_in
+from tests.sockets import close_code, communicator, in_database, opened, refusal
+from usage.live import FLEET_GROUP, customer_group
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
+POINT = {
+    "machine": "web-1",
+    "t": 1_796_052_600_000,
+    "cpu_percent": 6.25,
+    "cores": 0.5,
+    "memory_mib": 2048,
+    "memory_percent": 12.5,
+}
+
+
+@dataclass
+class Cast:
+    acme: Customer
+    olga: User
+    member: Client
+    stranger: Client
+    staff: Client
+
+
+@pytest.fixture
+def cast(monkeypatch: pytest.MonkeyPatch) -> Cast:
+    monkeypatch.setattr(GuardedSocket, "recheck_s", 0.05)
+    acme = a_customer()
+    olga = a_member(acme)
+    stranger = a_member(a_customer("bolt"), email="boris@bolt.example")
+    return Cast(acme, olga, signed_in(olga), signed_in(stranger), signed_in(an_operator()))
+
+
+async def push(group: str, *points: dict[str, Any]) -> None:
+    layer = get_channel_layer()
+    assert layer is not None
+    await layer.group_send(group, {"type": "usage.points", "points": list(points)})
+
+
+async def test_a_member_hears_the_points_of_the_customer_and_of_no_other(cast: Cast) -> None:
+    bolt = await Customer.objects.aget(code="bolt")
+
+    async with opened("/ws/usage/?customer=acme", cast.member) as socket:
+        await push(customer_group(bolt.pk), POINT | {"machine": "foreign"})
+        await push(FLEET_GROUP, POINT | {"machine": "fleet"})
+        await push(customer_group(cast.acme.pk), POINT)
+
+        assert await socket.receive_json_from(timeout=5) == {"points": [POINT]}
+        assert await socket.receive_nothing()
+
+
+@pytest.mark.parametrize("path", ["/ws/usage/", "/ws/cost/"])
+async def test_strangers_and_the_signed_out_are_refused(cast: Cast, path: str) -> None:
+    assert await refusal(f"{path}?customer=acme") == 4401
+    assert await refusal(f"{path}?customer=acme", cast.stranger) == 4404
+    assert await refusal(f"{path}?customer=acme", cast.staff) == 4404
+    assert await refusal(f"{path}?customer=nobody", cast.member) == 4404
+    assert await refusal(path, cast.member) == 4404
+    assert await refusal(f"{path}?customer=acme", cast.member) is None
+
+
+async def test_the_fleet_is_for_staff(cast: Cast) -> None:
+    assert await refusal("/ws/fleet/") == 4401
+    assert await refusal("/ws/fleet/", cast.member) == 4404
+
+    async with opened("/ws/fleet/", cast.staff) as socket:
+        await push(FLEET_GROUP, POINT)
+
+        assert await socket.receive_json_from(timeout=5) == {"points": [POINT]}
+
+
+async def test_another_sites_page_and_another_address_are_refused(cast: Cast) -> None:
+    assert await refusal("/ws/usage/?customer=acme", cast.member, origin="https://evil.example") is not None
+    assert await refusal("/ws/nothing/", cast.member) == 4404
+
+
+async def test_a_socket_closes_when_its_reader_signs_out(cast: Cast) -> None:
+    async with opened("/ws/usage/?customer=acme", cast.member) as socket:
+        await in_database(cast.member.logout)()
+
+        assert await close_code(socket) == 4401
+
+
+async def test_a_socket_closes_when_the_membership_ends(cast: Cast) -> None:
+    async with opened("/ws/usage/?customer=acme", cast.member) as socket:
+        await Membership.objects.filter(user=cast.olga).adelete()
+
+        assert await close_code(socket) == 4404
+
+
+async def test_a_socket_closes_when_the_account_is_switched_off(cast: Cast) -> None:
+    async with opened("/ws/fleet/", cast.staff) as socket:
+        await User.objects.filter(is_staff=True).aupdate(is_active=False)
+
+        assert await close_code(socket) == 4401
+
+
+async def test_a_socket_stays_open_for_those_who_still_may(cast: Cast) -> None:
+    async with opened("/ws/usage/?customer=acme", cast.member) as socket:
+        assert await socket.receive_nothing(timeout=0.5)
+
+
+async def test_whoever_talks_is_cut_off(cast: Cast) -> None:
+    async with opened("/ws/usage/?customer=acme", cast.member) as socket:
+        await socket.send_to(text_data="{" * 10_000)
+
+        assert await close_code(socket) == 4400
+
+
+async def test_a_closed_socket_leaves_its_group(cast: Cast) -> None:
+    layer: Any = get_channel_layer()
+    socket = communicator("/ws/usage/?customer=acme", cast.member)
+    await socket.connect(timeout=5)
+    assert layer.groups[customer_group(cast.acme.pk)]
+
+    await socket.disconnect()
+
+    assert not layer.groups.get(customer_group(cast.acme.pk))
