@@ -14,10 +14,7 @@ from accounts.models import User
 class SignInForm(AuthenticationForm):
     """E-mail and password. One sentence for every failure, so that nobody learns who has an account."""
 
-    error_messages = {
-        "invalid_login": "This e-mail and password do not belong together.",
-        "inactive": "This e-mail and password do not belong together.",
-    }
+    error_messages = {"invalid_login": "This e-mail and password do not belong together."}
     username = forms.EmailField(max_length=254)
 
 

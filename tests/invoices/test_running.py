@@ -1,6 +1,7 @@
 """The live cost: one rating for all who watch, never more than one at a time, and never one that misses the last usage."""
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -132,6 +133,54 @@ async def test_a_burst_of_usage_is_one_message_and_loses_nothing(web: Machine, m
 
     assert len(messages) <= 2
     assert messages[-1]["total"] == "13.00"
+
+
+async def test_usage_that_comes_while_a_rating_runs_is_rated_after_it(web: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CostSocket, "meter", CostMeter(interval_s=0))
+    may_go, rated = threading.Event(), threading.Event()
+    rate = running._message_for
+
+    def with_usage_just_after(customer_pk: int) -> dict[str, Any]:
+        message = rate(customer_pk)
+        if not rated.is_set():
+            use(web, 100 * HOUR_MS)
+            rated.set()
+            may_go.wait(5)
+        return message
+
+    monkeypatch.setattr(running, "_message_for", with_usage_just_after)
+    client = await in_database(signed_in)(await in_database(a_member)(web.customer))
+    layer: Any = get_channel_layer()
+
+    async with opened("/ws/cost/?customer=acme", client) as socket:
+        await asyncio.to_thread(rated.wait, 5)
+        await layer.group_send(customer_group(web.customer_id), {"type": "usage.points", "points": []})
+        assert await socket.receive_nothing(timeout=0.2)
+        may_go.set()
+
+        assert (await socket.receive_json_from(timeout=5))["total"] == "9.00"
+        assert (await socket.receive_json_from(timeout=5))["total"] == "13.00"
+
+
+async def test_two_ratings_of_a_customer_never_run_at_the_same_time(web: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = CostMeter(interval_s=0)
+    running_now: list[int] = []
+    busiest: list[int] = []
+
+    async def slowly(customer_pk: int) -> dict[str, Any]:
+        running_now.append(customer_pk)
+        busiest.append(len(running_now))
+        await asyncio.sleep(0.1)
+        running_now.pop()
+        return {}
+
+    monkeypatch.setattr(running, "database_sync_to_async", lambda _: slowly)
+    first = asyncio.create_task(meter.soon(web.customer_id))
+    while not running_now:
+        await asyncio.sleep(0.01)
+    await asyncio.gather(first, meter.soon(web.customer_id), meter.soon(web.customer_id))
+
+    assert busiest == [1, 1]
 
 
 async def test_a_customer_that_cannot_be_priced_hears_nothing_and_stays_connected(web: Machine) -> None:

@@ -47,6 +47,14 @@ def test_a_machine_of_last_year_is_measured_over_the_whole_month_so_far() -> Non
     assert covered(since=0, buckets=75, last_seen_ms=NOW_MS - 25 * BUCKET_MS) == Fraction(3, 4)
 
 
+def test_a_machine_that_was_there_and_said_nothing_at_first_has_that_hole() -> None:
+    machine = a_machine(a_customer(), created_at=from_ms(NOVEMBER.start_ms - 1), last_seen_ms=NOW_MS)
+    for number in range(50, 100):
+        a_bucket(machine, NOVEMBER.start_ms + number * BUCKET_MS)
+
+    assert fleet(machine.customer, NOVEMBER, NOW_MS)[0].coverage == Fraction(1, 2)
+
+
 def test_a_machine_that_joined_is_measured_from_its_first_day() -> None:
     assert covered(since=80, buckets=20, last_seen_ms=NOW_MS) == 1
 
