@@ -4,10 +4,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+PROBLEM_JSON = "application/problem+json"
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -15,21 +18,29 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(error, context)
     if response is None:
         return None
-    status = HTTPStatus(response.status_code)
-    request = context["request"]
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": _detail(error, response),
-        "instance": request.path,
-        "request_id": request.META.get("REQUEST_ID", ""),
-    }
+    body = _body(context["request"], HTTPStatus(response.status_code), _detail(error, response))
     if isinstance(error, ValidationError):
         body["errors"] = response.data
     response.data = body
-    response.content_type = "application/problem+json"
+    response.content_type = PROBLEM_JSON
     return response
+
+
+def server_problem(request: HttpRequest) -> JsonResponse:
+    """Answer our own failure; what went wrong stays in the log, under the request's id."""
+    detail = "This is our fault. Quote the request id when you write to us."
+    return JsonResponse(_body(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail), status=500, content_type=PROBLEM_JSON)
+
+
+def _body(request: HttpRequest | Request, status: HTTPStatus, detail: str) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "instance": request.path,
+        "request_id": request.META.get("REQUEST_ID", ""),
+    }
 
 
 def _detail(error: Exception, response: Response) -> str:

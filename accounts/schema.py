@@ -7,6 +7,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 
+from accounts.problems import PROBLEM_JSON
+
 
 class ProblemSerializer(serializers.Serializer[Any]):
     """RFC 9457. Quote the request id when you write to us."""
@@ -47,7 +49,6 @@ def refusal(status: int, title: str, when: str, detail: str, errors: dict[str, l
     return OpenApiResponse(ProblemSerializer, when, [example])
 
 
-PROBLEM_JSON = "application/problem+json"
 REFUSALS = {
     (400, PROBLEM_JSON): refusal(
         400,

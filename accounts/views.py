@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.access import may_see_fleet, visible_customers
 from accounts.models import User
+from accounts.problems import server_problem
 
 
 class SignInForm(AuthenticationForm):
@@ -39,5 +40,7 @@ class SignOut(LogoutView):
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """A page that asks nothing of the database, with the name under which the log keeps the error."""
+    if request.path.startswith("/api/"):
+        return server_problem(request)
     context = {"request_id": request.META.get("REQUEST_ID", ""), "path": request.get_full_path()}
     return HttpResponse(render_to_string("500.html", context), status=500)  # No request: no context processor runs.

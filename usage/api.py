@@ -38,6 +38,8 @@ from usage.periods import BUCKET_MS, Period, bucket_start, from_ms, month_of, to
 from usage.report import Grid
 from usage.windows import MAX_DAYS, windows
 
+MOST_MONTHS = 100  # Rows of a page: each adds up some 3,000 quarter hours.
+
 
 def visible_machines(request: Request) -> QuerySet[Machine]:
     """The machines of every customer that the asker may see."""
@@ -141,6 +143,8 @@ def _period(query: dict[str, Any], customer: Customer) -> Period:
 
 def _page(request: Request, grid: Grid, query: dict[str, Any]) -> dict[str, Any]:
     limit = query.get("limit", 100)
+    if query["granularity"] == "month":
+        limit = min(limit, MOST_MONTHS)
     start = grid.place(*_read_cursor(query["cursor"])) if "cursor" in query else 0
     cells = grid.cells(start, start + limit)
     meters = [query["meter"]] if "meter" in query else None

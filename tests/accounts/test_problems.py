@@ -58,3 +58,15 @@ def test_too_many_requests_say_when_to_come_back(monkeypatch: pytest.MonkeyPatch
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert 0 < int(answers[2]["Retry-After"]) <= 60
     assert answers[2]["Content-Type"] == "application/problem+json"
+
+
+def test_our_own_failure_is_a_problem_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = with_key(a_customer())
+    client.raise_request_exception = False
+    monkeypatch.setattr("accounts.api.visible_customers", lambda _: 1 / 0)
+
+    answer = client.get("/api/v1/customers/")
+
+    assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
+    assert answer.json()["request_id"] == answer["X-Request-Id"]
+    assert "division" not in answer.content.decode()

@@ -139,6 +139,17 @@ def test_pages_of_usage_join_without_overlap_and_lead_back(acme: Customer, clien
     assert client.get(third["previous"]).json()["results"] == second["results"]
 
 
+def test_a_page_of_months_is_short_and_goes_on(acme: Customer, client: Client) -> None:
+    for number in range(60):
+        a_machine(acme, f"web-{number:02}")
+    url = "/api/v1/usage/?granularity=month&limit=500&at__gte=2026-09-30T22:00:00Z&at__lt=2026-11-30T23:00:00Z"
+
+    first = client.get(url).json()
+    second = client.get(first["next"]).json()
+
+    assert (len(first["results"]), len(second["results"]), second["next"]) == (100, 20, None)
+
+
 def test_a_machine_added_between_two_pages_shifts_nothing(acme: Customer, client: Client) -> None:
     a_machine(acme, "web-2")
     url = "/api/v1/usage/?granularity=hour&limit=1&at__gte=2026-11-24T13:00:00Z&at__lt=2026-11-24T15:00:00Z"
