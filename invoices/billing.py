@@ -29,16 +29,16 @@ class BillingError(ValueError):
 
 
 @transaction.atomic
-def draft(customer: Customer, period: Period) -> Invoice | None:
+def draft(customer: Customer, period: Period, *, whole_history: bool = False) -> Invoice | None:
     """Make or refresh the draft of a period. Return None where there is nothing to bill, or no longer.
 
-    Raise BillingError where the period has a final invoice.
+    Raise BillingError where the period has a final invoice. For `whole_history` see estimate.preview().
     """
     customer = _locked(customer)
     final = _final_within(customer, period)
     if final is not None:
         raise BillingError(f"{final} has billed that period already.")
-    content = preview(customer, period)
+    content = preview(customer, period, whole_history=whole_history)
     invoice = Invoice.objects.filter(customer=customer, period_start=period.start, state=Invoice.State.DRAFT).first()
     if not content.lines:
         if invoice is not None:
@@ -59,7 +59,7 @@ def finalise(invoice: Invoice, at: datetime | None = None) -> Invoice:
     customer = _locked(invoice.customer)
     if invoice.period_end > moment:
         raise BillingError(f"The period runs until {invoice.period_end:%Y-%m-%d %H:%M} UTC; it can be finalised then.")
-    fresh = draft(customer, Period(invoice.period_start, invoice.period_end))
+    fresh = draft(customer, Period(invoice.period_start, invoice.period_end), whole_history=True)
     if fresh is None:
         raise BillingError("There is nothing to bill any more; the draft is gone.")
     issued_on = moment.astimezone(customer.zone).date()

@@ -1,6 +1,6 @@
 """Late usage: a closed period is rated anew as a whole, at its own prices; what was not billed goes on the next invoice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -13,7 +13,7 @@ from invoices.explain import instant_text
 from invoices.gather import CurrencyError, check_currency, parts_of
 from invoices.models import Invoice, InvoiceLine
 from invoices.money import amount_text, from_minor, parse_exact, rounded_text
-from invoices.parts import slices
+from invoices.parts import Contract, slices
 from invoices.rating import Line, Part, rate
 from usage.periods import Period
 
@@ -29,11 +29,17 @@ class Billed:
 
 
 def corrections(customer: Customer, period: Period, closed_since: datetime | None = None) -> list[Line]:
-    """Return the correction lines that the invoice of `period` owes to periods closed before it (since an instant)."""
-    closed = Invoice.objects.final().filter(customer=customer, period_end__lte=period.start).order_by("period_start")
-    if closed_since is not None:
-        closed = closed.filter(period_end__gt=closed_since)
-    return [line for invoice in closed for line in _corrections_of(customer, invoice)]
+    """Return the correction lines that the invoice of `period` owes to periods closed before it (since an instant).
+
+    Subscriptions and what was billed are read once for all of them, usage once for each.
+    """
+    earlier = Invoice.objects.final().filter(customer=customer, period_end__lte=period.start).order_by("period_start")
+    closed = list(earlier if closed_since is None else earlier.filter(period_end__gt=closed_since))
+    if not closed:
+        return []
+    agreed = contracts(customer, Period(closed[0].period_start, closed[-1].period_end))
+    billed = _billed(customer, closed[0].period_start)
+    return [line for invoice in closed for line in _corrections_of(customer, invoice, agreed, billed)]
 
 
 def period_name(period: Period, zone: ZoneInfo) -> str:
@@ -45,11 +51,13 @@ def period_name(period: Period, zone: ZoneInfo) -> str:
     return f"{first.day} {first:%B %Y} to {last.day} {last:%B %Y}"
 
 
-def _corrections_of(customer: Customer, invoice: Invoice) -> Iterator[Line]:
+def _corrections_of(
+    customer: Customer, invoice: Invoice, agreed: Sequence[Contract], all_billed: Mapping[str, Billed]
+) -> Iterator[Line]:
     """Yield a line for each price whose rated amount differs from what was billed, corrections included."""
     period = Period(invoice.period_start, invoice.period_end)
-    billed = _billed(invoice)
-    pieces = slices(contracts(customer, period), period)
+    billed = {key: entry for key, entry in all_billed.items() if period.start <= entry.line.period_start < period.end}
+    pieces = slices(agreed, period)
     check_currency(pieces, invoice.currency)
     parts = _as_billed(parts_of(customer, pieces), billed)
     rated = {line.charge_key: line for line in rate(parts, period, ZoneInfo(invoice.timezone))}
@@ -59,20 +67,17 @@ def _corrections_of(customer: Customer, invoice: Invoice) -> Iterator[Line]:
             continue
         if invoice.currency != customer.currency:
             raise CurrencyError(
-                f"{invoice} owes a correction in {invoice.currency}; {customer.code!r} is now in {customer.currency}."
+                f"{invoice} owes a correction in {invoice.currency}; {customer.code!r} is now billed in {customer.currency}."
             )
         yield line
 
 
-def _billed(invoice: Invoice) -> Mapping[str, Billed]:
-    """Return what was charged for the span of a closed invoice, by its own lines and by later corrections."""
-    lines = InvoiceLine.objects.filter(
-        invoice__in=Invoice.objects.final().filter(customer=invoice.customer_id),
-        period_start__gte=invoice.period_start,
-        period_start__lt=invoice.period_end,
-    )
+def _billed(customer: Customer, since: datetime) -> Mapping[str, Billed]:
+    """Return what was charged for each price over each span since an instant, by its own line and by later corrections."""
+    final = Invoice.objects.final().filter(customer=customer)
+    lines = InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since).select_related("invoice")
     billed: dict[str, Billed] = {}
-    for line in lines.select_related("invoice").order_by("invoice_id", "position"):
+    for line in lines.order_by("invoice__period_start", "invoice_id", "position"):
         entry = billed.setdefault(line.charge_key, Billed(line))
         entry.amount_minor += line.amount_minor
         entry.quantity += line.quantity

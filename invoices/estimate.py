@@ -76,18 +76,24 @@ def estimate(customer: Customer, at: datetime | None = None) -> Estimate:
     moment = at or now()
     period = billing_period(customer, moment)
     parts = gather(customer, period, min(quarter_after(moment), period.end))
-    # Usage older than this is refused at the door, so no invoice closed before can change.
-    late = corrections(customer, period, closed_since=period.start - timedelta(days=settings.USAGE_MAX_AGE_DAYS))
-    lines = (*rate(parts, period, customer.zone), *late)
-    return Estimate(
-        customer.code, customer.currency, customer.timezone, period, moment, lines, _per_hour(customer, period, parts, moment)
-    )
+    lines = (*rate(parts, period, customer.zone), *corrections(customer, period, _oldest_open(period)))
+    per_hour = _per_hour(customer, period, parts, moment)
+    return Estimate(customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour)
 
 
-def preview(customer: Customer, period: Period) -> Estimate:
-    """Return what the invoice of a whole period would say with the usage known now. Checks every closed period for late usage."""
-    lines = (*rate(gather(customer, period), period, customer.zone), *corrections(customer, period))
+def preview(customer: Customer, period: Period, *, whole_history: bool = False) -> Estimate:
+    """Return what the invoice of a whole period would say with the usage known now.
+
+    With `whole_history` every closed period is looked through for late usage, not only those that a machine can still add to.
+    """
+    late = corrections(customer, period, None if whole_history else _oldest_open(period))
+    lines = (*rate(gather(customer, period), period, customer.zone), *late)
     return Estimate(customer.code, customer.currency, customer.timezone, period, now(), lines, None)
+
+
+def _oldest_open(period: Period) -> datetime:
+    """Usage from before this instant is refused at the door during the period, unless an operator admits it."""
+    return period.start - timedelta(days=settings.USAGE_MAX_AGE_DAYS)
 
 
 def _per_hour(customer: Customer, period: Period, parts: Sequence[Part], at: datetime) -> Fraction | None:

@@ -38,6 +38,6 @@ def _tiered(price: dict[str, Any], left: Fraction) -> Fraction:
 def rounded(exact: Fraction, places: int) -> int:
     """Round half away from zero by looking at what is left over."""
     scaled = abs(exact) * 10**places
-    whole = scaled.numerator // scaled.denominator
+    whole: int = scaled.numerator // scaled.denominator
     whole += 1 if scaled - whole >= Fraction(1, 2) else 0
     return -whole if exact < 0 else whole
