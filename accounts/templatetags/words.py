@@ -46,6 +46,12 @@ def percent(context: Context, share: Fraction, digits: int = 0) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def share(context: Context, part: Fraction) -> str:
+    """A share of one as a percentage, rounded half up, so that parts look like the whole they make."""
+    return formats.number(formats.decimal_of(part * 100, 1), 1, reader_of(context).locale) + "\u00a0%"
+
+
+@register.simple_tag(takes_context=True)
 def day(context: Context, instant: datetime, skeleton: str = "yMMMd") -> SafeString:
     """The local day of an instant."""
     reader = reader_of(context)
