@@ -13,6 +13,7 @@ DAY_MS = 86_400_000
 LIMITS = Limits(now_ms=NOW_MS, max_age_ms=35 * DAY_MS)
 STREAM = uuid.UUID("0192f1e4-0000-7000-8000-000000000001")
 OTHER_STREAM = uuid.UUID("0192f1e4-0000-7000-8000-000000000002")
+V1_HEADERS = (("ce_specversion", b"1.0"), ("ce_type", b"corehour.usage.v1"))
 TOPIC_ID = "6a0e0d2c-0000-4000-8000-00000000000a"
 
 

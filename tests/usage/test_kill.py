@@ -55,7 +55,7 @@ def _expected(backlog: list[dict[str, object]]) -> Counter[tuple[str, int]]:
 
 
 def _stored_messages() -> int:
-    return IngestOffset.objects.aggregate(total=Sum("stored", default=0))["total"]
+    return int(IngestOffset.objects.aggregate(total=Sum("stored", default=0))["total"])
 
 
 def test_twenty_kills_lose_nothing_and_double_nothing(kafka_bootstrap: str, topic: str) -> None:

@@ -1,0 +1,148 @@
+"""Thousands of stories of crashes, rebalances, zombies and resent messages, each from one seed; and planted bugs, all caught.
+
+`SIMULATION_SEEDS=100000 pytest tests/usage/test_simulation.py` plays more of them. A failure names its seed: run(seed).
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.usage import simulation
+from tests.usage.build import machine
+from usage import ingest, sql
+from usage.buckets import gains
+from usage.classify import classify as classify_batch
+from usage.models import IngestOffset
+from usage.runs import Runs
+from usage.worker import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "300"))
+ENOUGH = 150  # Stories within which a planted bug must show.
+
+
+@pytest.fixture(autouse=True)
+def machines() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the simulator plays on SQLite; PostgreSQL meets real crashes in test_kill.py")
+    for code in simulation.MACHINES:
+        machine(code)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous = OFF")  # A simulated crash is not a power cut.
+
+
+def test_every_story_ends_as_the_log_says() -> None:
+    _play(SEEDS)
+
+
+def _play(seeds: int) -> None:
+    for seed in range(seeds):
+        simulation.run(seed)
+
+
+def _commit_before_write(patch: pytest.MonkeyPatch) -> None:
+    real = ingest._write
+
+    def write(position: Any, batch: Any) -> Any:
+        messages = batch[-1].raw.offset + 1 - position.next_offset
+        ingest._move_offset(position, ingest.BatchResult(skipped=messages))
+        with patch.context() as inner:
+            inner.setattr(ingest, "_offset", lambda position: IngestOffset.objects.filter(partition=position.partition))
+            inner.setattr(ingest, "_move_offset", lambda position, result: None)
+            return real(position, batch)
+
+    patch.setattr(ingest, "_write", write)
+
+
+def _no_compare_and_set(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ingest, "_offset", lambda position: IngestOffset.objects.filter(partition=position.partition))
+
+
+def _no_runs_and_no_unique_key(patch: pytest.MonkeyPatch) -> None:
+    real = sql.insert_samples
+
+    def insert(new: Any, using: str) -> Any:
+        real(new, using)
+        return new
+
+    patch.setattr(sql, "load_runs", lambda streams, using: {})
+    patch.setattr(sql, "insert_samples", insert)
+
+
+def _reset_to_latest(patch: pytest.MonkeyPatch) -> None:
+    real = Worker._open
+
+    def open_at_the_end(self: Worker, tp: Any, begin: int, end: int) -> Any:
+        return real(self, tp, end, end)
+
+    patch.setattr(Worker, "_open", open_at_the_end)
+
+
+def _buckets_for_duplicates(patch: pytest.MonkeyPatch) -> None:
+    real = gains
+    seen: list[Any] = []
+
+    def classify(batch: Any, runs: Any, stored: Any) -> Any:
+        seen[:] = [(item.machine_pk, row) for item in batch if item.message for row in item.message.rows]
+        return real_classify(batch, runs, stored)
+
+    real_classify = classify_batch
+    patch.setattr(ingest, "classify", classify)
+    patch.setattr(ingest, "gains", lambda rows: real(seen))
+
+
+def _kafka_knows_better(patch: pytest.MonkeyPatch) -> None:
+    def keep(self: Any, tp: Any, offset: int) -> None:
+        self.positions.setdefault(tp, offset)
+
+    patch.setattr("tests.usage.simulated.Consumer.seek", keep)
+
+
+def _rejected_are_dropped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ingest, "_write_rejected", lambda verdict, using: None)
+
+
+def _rows_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    real = sql.insert_samples
+
+    def insert(new: Any, using: str) -> Any:
+        inserted = real(new, using)
+        connection.connection.commit()
+        connection.connection.execute("BEGIN IMMEDIATE")
+        return inserted
+
+    patch.setattr(sql, "insert_samples", insert)
+
+
+def _runs_join_what_does_not_touch(patch: pytest.MonkeyPatch) -> None:
+    real = Runs.add
+    patch.setattr(Runs, "add", lambda self, lo, hi: real(self, max(0, lo - 1), hi))
+
+
+def _equivocation_is_a_duplicate(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sql, "load_rows", lambda keys, using: {})
+
+
+BUGS = [
+    _commit_before_write,
+    _no_compare_and_set,
+    _no_runs_and_no_unique_key,
+    _reset_to_latest,
+    _buckets_for_duplicates,
+    _kafka_knows_better,
+    _rejected_are_dropped,
+    _rows_outside_the_transaction,
+    _runs_join_what_does_not_touch,
+    _equivocation_is_a_duplicate,
+]
+
+
+@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__.strip("_"))
+def test_a_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+
+    with pytest.raises(Exception, match=r"seed|not caught up|UNIQUE|CHECK|no longer|moved|retention"):
+        _play(ENOUGH)
