@@ -64,7 +64,7 @@ def sized_machine(visitor: Visitor, customer: str) -> dict[str, Any] | None:
 
 
 def sample_on_the_live_socket(place: Place, visitor: Visitor, customer: str, probe: Probe) -> Emitted:
-    """A socket shows at most one point a second and machine, so a sample beside another's may be left out: send a few."""
+    """Live points may be dropped and then charts catch up from the database, so a sample in vain is followed by another."""
     with _socket(place, visitor, f"/ws/usage/?customer={customer}") as socket:
         for _ in range(5):
             emitted = probe.emit()

@@ -14,7 +14,8 @@ from billingsite.surroundings import Mishap
 
 from .test_broker import await_true, processes_in
 
-# Each program names a file below the test's folder, by which it is found; "stubborn" ignores SIGTERM and has a child in a session of its own.
+# Each program names a file below the test's folder, by which it is found.
+# "stubborn" ignores SIGTERM and has a child in a session of its own.
 PROCFILE = """\
 good: exec tail -f {folder}/good
 stubborn: trap '' TERM; setsid tail -f {folder}/child & tail -f {folder}/stubborn
