@@ -23,7 +23,7 @@ from billingsite.kafka_node import HOST, free_ports
 READY_WITHIN_S = 30.0
 OTHER_USER = "nobody"
 # A test database is thrown away, so it need not survive a power cut.
-SPEED = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=60"]
+SPEED = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
 
 class PostgresMissing(Exception):
@@ -31,8 +31,8 @@ class PostgresMissing(Exception):
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """Run a server in a folder of its own. Yield its DATABASE_URL."""
+def postgres(*, durable: bool = False) -> Iterator[str]:
+    """Run a server in a folder of its own. Yield its DATABASE_URL. A durable one waits for its disk, as a real one does."""
     with tempfile.TemporaryDirectory(prefix="corehour-postgres-") as name:
         folder = Path(name)
         programs = _programs(folder)
@@ -53,7 +53,9 @@ def postgres() -> Iterator[str]:
             str(port),
             "-k",
             str(folder),
-            *SPEED,
+            "-c",
+            "max_connections=60",
+            *([] if durable else SPEED),
         ]
         with (folder / "log").open("wb") as log:
             running = guarded(server, output=log)

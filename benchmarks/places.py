@@ -1,0 +1,106 @@
+"""Where a benchmark runs: a folder, a broker and databases of its own, all gone when it ends, whatever it ends with."""
+
+import contextlib
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.programs import prepare
+from billingsite.broker import EmbeddedKafka
+from billingsite.kafka_node import free_ports
+from tests.postgres import postgres
+
+ENGINES = ("sqlite", "postgres")
+
+
+@dataclass
+class Sqlite:
+    """Copies of one migrated file."""
+
+    folder: Path
+    name: str = "sqlite"
+    version: str = f"SQLite {sqlite3.sqlite_version}"
+    made: int = 0
+
+    def url(self, name: str = "template") -> str:
+        return f"sqlite:///{self.folder / name}.sqlite3"
+
+    def fresh(self) -> str:
+        """Make a migrated, empty database and return its DATABASE_URL."""
+        self.made += 1
+        shutil.copy(self.folder / "template.sqlite3", self.folder / f"run-{self.made}.sqlite3")
+        return self.url(f"run-{self.made}")
+
+
+@dataclass
+class Postgres:
+    """Copies of one migrated database on a server of its own, which waits for its disk as a real one does."""
+
+    server: str
+    name: str = "postgres"
+    version: str = "PostgreSQL"
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        with psycopg.connect(self.server) as connection:
+            self.version = f"PostgreSQL {connection.info.parameter_status('server_version')}"
+        self._run('CREATE DATABASE "template"')
+
+    def url(self, name: str = "template") -> str:
+        return f"{self.server.rsplit('/', 1)[0]}/{name}"
+
+    def fresh(self) -> str:
+        """Make a migrated, empty database and return its DATABASE_URL."""
+        self.made += 1
+        self._run(f'CREATE DATABASE "run-{self.made}" TEMPLATE "template"')
+        return self.url(f"run-{self.made}")
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+Engine = Sqlite | Postgres
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder and the broker of one benchmark."""
+
+    folder: Path
+    bootstrap: str
+
+
+@contextlib.contextmanager
+def place() -> Iterator[Place]:
+    """Start a broker in a new folder; afterwards neither is left."""
+    with tempfile.TemporaryDirectory(prefix="corehour-benchmark-") as name:
+        folder = Path(name)
+        say("starting a broker")
+        with EmbeddedKafka(folder / "kafka", port=free_ports(1)[0]) as broker:
+            yield Place(folder, broker.bootstrap)
+
+
+@contextlib.contextmanager
+def engine(name: str, where: Place, *, machines: int) -> Iterator[Engine]:
+    """An engine whose fresh databases know these many machines, m-0 and so on, of the customer `bench`."""
+    say(f"preparing {name}")
+    with contextlib.ExitStack() as stack:
+        made: Engine = Sqlite(where.folder) if name == "sqlite" else Postgres(stack.enter_context(postgres(durable=True)))
+        prepare(where.folder, made.url(), machines)
+        yield made
+
+
+def chosen_engines(choice: str) -> tuple[str, ...]:
+    return ENGINES if choice == "both" else (choice,)
+
+
+def say(line: str) -> None:
+    """Progress, for people; the figures go to standard output."""
+    print(f"... {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,82 @@
+"""The processes that a benchmark starts: each with the product's settings in its environment, none outliving it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+# Nothing of the caller's installation may decide how a benchmark ends, or be touched by one.
+NOT_OURS = ("DATABASE_URL", "REDIS_URL", "KAFKA_", "USAGE_", "COREHOUR_", "DJANGO_", "SECRET_KEY", "DEBUG", "LOG_")
+KEEP = ("COREHOUR_CACHE_DIR",)
+SECRET = "of no use after the benchmark"  # noqa: S105
+
+
+class BenchmarkError(Exception):
+    """A benchmark cannot be run, or not to its end. The text says why."""
+
+
+def environment(folder: Path, **changes: str) -> dict[str, str]:
+    """The environment of a process that knows nothing but this benchmark's folder and these changes."""
+    kept = {name: value for name, value in os.environ.items() if name in KEEP or not name.startswith(NOT_OURS)}
+    ours = {"COREHOUR_DATA_DIR": str(folder / "data"), "SECRET_KEY": SECRET, "LOG_LEVEL": "ERROR"}
+    return kept | ours | {"DJANGO_SETTINGS_MODULE": "billingsite.settings"} | changes
+
+
+class Program:
+    """A module of this package as a process. It answers in lines of JSON, and ends when its standard input does."""
+
+    def __init__(self, module: str, *arguments: object, env: dict[str, str]) -> None:
+        self.module = module
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def answer(self) -> Any:
+        """Return the next line that the process prints. Raise BenchmarkError where it ends without."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise BenchmarkError(f"benchmarks.{self.module} ended with {self.process.wait()}; its error is above.")
+        return json.loads(line)
+
+    def go(self) -> None:
+        """Let a process that has answered go on."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        """Close its standard input and wait, at last with force."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def running(module: str, *arguments: object, env: dict[str, str]) -> Iterator[Program]:
+    program = Program(module, *arguments, env=env)
+    try:
+        yield program
+    finally:
+        program.end()
+
+
+def prepare(folder: Path, url: str, machines: int) -> None:
+    """Migrate a database, and put a customer with machines into it."""
+    with running("prepare", machines, env=environment(folder, DATABASE_URL=url)) as program:
+        program.answer()
