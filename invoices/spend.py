@@ -65,7 +65,7 @@ class MachineSpend:
 
 
 def cost_by_day(customer: Customer, period: Period | None = None, at: datetime | None = None) -> SpendByDay:
-    """Return what each local day of a period (default: the running one) cost so far. Eight queries, however many days."""
+    """Return what each local day of a period (default: the running one) cost so far. Seven queries, however many days."""
     moment = at or now()
     period = period or billing_period(customer, moment)
     until = max(period.start, min(quarter_after(moment), period.end))

@@ -1,0 +1,172 @@
+"""Late usage of a closed month is billed on the next invoice, with the tiers of its own month, and never twice."""
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from accounts.models import Customer
+from invoices import billing
+from invoices.corrections import period_name
+from invoices.estimate import estimate, preview
+from invoices.models import Invoice, RatePlan
+from tests.cast import a_customer, a_machine
+from tests.invoices.rows import BERLIN, CPU, DECEMBER, FEE, HOUR_MS, NOVEMBER, OCTOBER, published, subscribed, used, utc
+from usage.models import Machine
+from usage.periods import Period
+
+pytestmark = pytest.mark.django_db
+GB = 10**9
+
+
+def billed(customer: Customer, period: Period) -> Invoice:
+    draft = billing.draft(customer, period)
+    assert draft is not None
+    return billing.finalise(draft, period.end + timedelta(days=1))
+
+
+def test_late_usage_is_corrected_by_the_tiers_of_its_own_month(customer: Customer, machine: Machine) -> None:
+    """90 GB were free in October. 30 GB more come late: 20 of them are above the free 100 GB, at 0.01."""
+    used(machine, OCTOBER.start, net_tx=90 * GB)
+    first = billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, net_tx=30 * GB)
+    used(machine, NOVEMBER.start, net_tx=100 * GB)
+
+    second = billed(customer, NOVEMBER)
+
+    assert first.total_minor == 900
+    assert [(line.kind, line.name, line.amount_minor) for line in second.lines.all()] == [
+        ("flat_fee", "Base fee", 900),
+        ("usage", "Network out", 0),
+        ("correction", "Network out, correction for October 2026", 20),
+    ]
+
+
+def test_a_correction_says_what_it_corrects(customer: Customer, machine: Machine) -> None:
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=25 * HOUR_MS)
+
+    line = billed(customer, NOVEMBER).lines.get(kind="correction")
+
+    assert line.derivation["correction"] == {
+        "period": "October 2026",
+        "period_start": "2026-09-30T22:00:00Z",
+        "period_end": "2026-10-31T23:00:00Z",
+        "invoices": ["CH-2026-0001"],
+        "billed": "4.00",
+        "billed_quantity": 360_000_000,
+        "rated": "5.00",
+        "rated_quantity": 450_000_000,
+    }
+    assert (line.quantity_text, line.unit, line.amount_minor) == ("25.000", "core-hour", 100)
+
+
+def test_what_was_corrected_is_not_corrected_again(customer: Customer, machine: Machine) -> None:
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=25 * HOUR_MS)
+    billed(customer, NOVEMBER)
+
+    december = billed(customer, DECEMBER)
+
+    assert [line.kind for line in december.lines.all()] == ["flat_fee"]
+
+
+def test_the_live_number_holds_the_correction_before_the_invoice_does(customer: Customer, machine: Machine) -> None:
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=25 * HOUR_MS)
+
+    live = estimate(customer, utc(2026, 11, 20))
+
+    assert live.total_minor == 1000
+    assert live.total_minor == billed(customer, NOVEMBER).total_minor
+
+
+def test_volume_prices_may_give_money_back(db: None) -> None:
+    """100 hours at 0.05 cost 5.00; the hundred-and-first makes all of them 0.04, so 4.04: 0.96 is given back."""
+    tiers = [{"up_to": "100", "unit_price": "0.05"}, {"unit_price": "0.04"}]
+    customer = a_customer()
+    subscribed(customer, published(FEE, {"model": "volume", "meter": "cpu", "tiers": tiers}))
+    machine = a_machine(customer)
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=HOUR_MS)
+
+    assert billed(customer, NOVEMBER).lines.get(kind="correction").amount_minor == -96
+
+
+def test_a_void_correction_is_owed_again(customer: Customer, machine: Machine) -> None:
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=25 * HOUR_MS)
+    billing.void(billed(customer, NOVEMBER), "Wrong address")
+
+    assert billed(customer, NOVEMBER).lines.get(kind="correction").amount_minor == 100
+
+
+def test_moving_a_machine_to_another_class_changes_no_closed_month(db: None) -> None:
+    customer = a_customer()
+    subscribed(customer, published(CPU, {**CPU, "name": "GPU", "selector": "gpu", "unit_price": "1"}))
+    machine = a_machine(customer)
+    used(machine, OCTOBER.start, cpu_ms=HOUR_MS)
+    billed(customer, OCTOBER)
+
+    machine.machine_class = "gpu"
+    machine.save()
+    used(machine, NOVEMBER.start, cpu_ms=HOUR_MS)
+
+    assert [(line.name, line.amount_minor) for line in preview(customer, NOVEMBER).lines] == [("GPU", 100)]
+
+
+def test_usage_of_a_customer_who_left_is_still_corrected(db: None) -> None:
+    customer = a_customer()
+    subscribed(customer, published(CPU), utc(2026, 9, 30, 22), OCTOBER.end)
+    machine = a_machine(customer)
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    billing.close(customer, NOVEMBER.start + timedelta(days=2))
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+
+    last = billing.close(customer, DECEMBER.start + timedelta(days=2))
+
+    assert [(invoice.number, invoice.total_minor) for invoice in last] == [("CH-2026-0002", 400)]
+    assert billing.close(customer, utc(2027, 3, 1)) == []
+
+
+def test_years_old_usage_admitted_by_an_operator_reaches_the_final_invoice(plan: RatePlan) -> None:
+    customer = a_customer()
+    subscribed(customer, plan, utc(2026, 6, 30, 22))
+    machine = a_machine(customer)
+    billing.close(customer, utc(2026, 11, 2))
+    used(machine, utc(2026, 7, 10), cpu_ms=100 * HOUR_MS)
+
+    november = billed(customer, NOVEMBER)
+
+    assert november.lines.get(kind="correction").name == "CPU, correction for July 2026"
+
+
+ARRIVALS = ((OCTOBER, 60), (NOVEMBER, 60), (OCTOBER, 70), (DECEMBER, 10))
+
+
+@pytest.mark.parametrize("order", sorted(set(permutations(range(len(ARRIVALS)))))[::4])
+def test_the_order_of_arrival_never_changes_the_sum_of_all_invoices(db: None, order: tuple[int, ...]) -> None:
+    """October 130 GB, November 60, December 10, in any order between three closings: 30 GB at 0.01 and three fees."""
+    tiers = [{"up_to": "100", "unit_price": "0"}, {"unit_price": "0.01"}]
+    customer = a_customer()
+    subscribed(customer, published(FEE, {"model": "graduated", "meter": "network_out", "tiers": tiers}), OCTOBER.start)
+    machine = a_machine(customer)
+
+    for step, index in enumerate(order):
+        period, amount = ARRIVALS[index]
+        used(machine, period.start, net_tx=amount * GB)
+        if step < 3:
+            billed(customer, (OCTOBER, NOVEMBER, DECEMBER)[step])
+    billed(customer, Period(DECEMBER.end, utc(2027, 1, 31, 23)))
+
+    assert sum(Invoice.objects.values_list("total_minor", flat=True)) == 4 * 900 + 30
+
+
+def test_a_period_is_named_as_people_do() -> None:
+    assert period_name(OCTOBER, BERLIN) == "October 2026"
+    assert period_name(Period(OCTOBER.start, utc(2026, 10, 11, 22)), BERLIN) == "1 October 2026 to 11 October 2026"
