@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _add(commands, "send", _tell("send"), "send all that waits now, whatever the mode")
     _mode_flags(_add(commands, "mode", _mode, "when to send; remembered"))
     _add(commands, "doctor", _doctor, "what is wrong and how to mend it", output=True)
+    _add(commands, "gui", _gui, "the window")
     return top
 
 
@@ -160,6 +161,24 @@ def _doctor(options: argparse.Namespace) -> int:
         for finding in findings:
             print(f"{'ok  ' if finding.well else 'BAD '} {finding.what}: {finding.words}")
     return DONE if all(finding.well for finding in findings) else FAILED
+
+
+def _gui(options: argparse.Namespace) -> int:
+    try:
+        import tkinter  # noqa: F401 - to say in words what is missing
+    except ImportError:
+        return _complain(
+            FAILED, "Python has no tkinter here. Debian, Ubuntu: apt install python3-tk; Fedora: dnf install python3-tkinter"
+        )
+    from agent import window
+
+    return window.run(_load(options), _given(options))
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    """The flags as they were given, for an agent that the window starts."""
+    names = ["config", *(setting.name for setting in config.FLAGS)]
+    return [part for name in names if (text := getattr(options, name)) for part in ("--" + name.replace("_", "-"), text)]
 
 
 def _stopped_by_signals() -> threading.Event:

@@ -32,11 +32,17 @@ def page(snapshot: Mapping[str, Any]) -> str:
         ("Waiting on disk", f"{snapshot['waiting']} of {snapshot['written']} samples"),
         ("Last sample", clock(snapshot["last_sample_ms"])),
         ("Last sent", f"{clock(snapshot['last_sent_ms'])}, {snapshot['last_sent_samples']} samples"),
-        ("Server has", f"all samples below number {snapshot['watermark']}"),
+        ("Server has", server_has(snapshot)),
         ("Lost", f"{sum(gap[2] for gap in snapshot['gaps'])} samples in {len(snapshot['gaps'])} gaps"),
         ("Last error", snapshot["trouble"] or "none"),
     ]
     return "\n".join(f"{name:<16} {fact}" for name, fact in facts)
+
+
+def server_has(snapshot: Mapping[str, Any]) -> str:
+    if not snapshot["server"]:
+        return "not known: no server set"
+    return f"all samples up to {clock(snapshot['watermark_ms'])}" if snapshot["watermark"] else "nothing yet"
 
 
 def _use(snapshot: Mapping[str, Any]) -> list[str]:

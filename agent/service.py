@@ -109,6 +109,8 @@ class Service:
             "written": position.next,
             "waiting": self.outbox.waiting(),
             "watermark": position.watermark,
+            "watermark_ms": int(self.spool.recall("watermark_ms") or 0),
+            "server": self.config.server is not None,
             "last_sample_ms": position.end_ms,
             "last_sent_ms": delivery.last_sent_ms,
             "last_sent_samples": delivery.last_sent_samples,

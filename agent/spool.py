@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 INSERT = f"INSERT INTO sample ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our own names
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM sample WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?"  # noqa: S608 - our own names
+REMEMBER = "INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 PAGE_BYTES = 4096
 ROOM_SAMPLES = 5_000
 
@@ -105,6 +106,7 @@ class Spool:
     def forget_below(self, watermark: int) -> int:
         """The server has stored everything below `watermark`: delete it. Return how many went."""
         with self._transaction() as db:
+            _remember_time(db, watermark)
             db.execute("UPDATE stream SET watermark = max(watermark, min(?, next))", (watermark,))
             db.execute("UPDATE stream SET acknowledged = max(acknowledged, watermark)")
             return db.execute("DELETE FROM sample WHERE seq < ?", (watermark,)).rowcount
@@ -125,7 +127,7 @@ class Spool:
 
     def remember(self, name: str, value: str) -> None:
         with self._transaction() as db:
-            db.execute("INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
+            db.execute(REMEMBER, (name, value))
 
     def recall(self, name: str) -> str | None:
         with self._lock:
@@ -224,3 +226,10 @@ class Spool:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _remember_time(db: sqlite3.Connection, watermark: int) -> None:
+    """Up to when the server has samples: for people, who do not think in numbers of a stream."""
+    end_ms = db.execute("SELECT max(end_ms) FROM sample WHERE seq < ?", (watermark,)).fetchone()[0]
+    if end_ms is not None:
+        db.execute(REMEMBER, ("watermark_ms", str(end_ms)))
