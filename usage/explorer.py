@@ -15,7 +15,7 @@ from django.db.models import BigIntegerField, Case, F, Min, QuerySet, Sum, Value
 from usage.meters import COLUMNS
 from usage.models import Machine, UsageBucket
 from usage.periods import Period, from_ms, to_ms
-from usage.ranges import MEASURES
+from usage.ranges import MEASURES, READINGS
 from usage.windows import windows
 
 SERIES = 7  # As many machines as can be told apart in a stack; the rest becomes one.
@@ -35,12 +35,17 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One quantity per window, in base units of its meter."""
+    """One quantity per window, in base units of its meter; None where nothing was metered, which is not nothing used."""
 
     name: str
     meter: str
-    values: list[int]
+    values: list[int | None]
     is_rest: bool = False
+
+    @property
+    def total(self) -> int:
+        """What is known, added up."""
+        return sum(value or 0 for value in self.values)
 
 
 def totals_by_machine(machines: Sequence[Machine], period: Period, measure: str) -> list[Total]:
@@ -67,9 +72,9 @@ def by_machine(totals: Sequence[Total], period: Period, step: str, zone: ZoneInf
     which = Case(When(machine_id__in=top, then=F("machine_id")), default=Value(OTHERS), output_field=BigIntegerField())
     grid = _Grid(period, step, zone)
     rows = grid.sums(_buckets([total.machine.pk for total in totals], period).annotate(which=which), COLUMNS[measure], "which")
-    values = {pk: [0] * len(grid.windows) for pk in (*top, OTHERS)}
+    values = {pk: grid.empty() for pk in (*top, OTHERS)}
     for row in rows:
-        values[row["which"]][grid.place(row)] += _sum(row, measure)
+        grid.add(values[row["which"]], row, measure)
     series = [Series(str(total.machine), measure, values[total.machine.pk]) for total in shown]
     rest = len(totals) - len(shown)
     return series + ([Series(f"{rest} others", measure, values[OTHERS], is_rest=True)] if rest else [])
@@ -79,11 +84,13 @@ def by_meter(machines: Sequence[Machine], period: Period, step: str, zone: ZoneI
     """Return one series for each meter that counted anything, all machines together. One query."""
     grid = _Grid(period, step, zone)
     columns = {column for measure in MEASURES for column in COLUMNS[measure]}
-    values = {measure: [0] * len(grid.windows) for measure in MEASURES}
+    values = {measure: grid.empty() for measure in MEASURES}
     for row in grid.sums(_buckets([machine.pk for machine in machines], period), sorted(columns)):
         for measure in MEASURES:
-            values[measure][grid.place(row)] += _sum(row, measure)
-    return [Series(measure, measure, values[measure]) for measure in MEASURES if any(values[measure])]
+            grid.add(values[measure], row, measure)
+    counted = [Series(measure, measure, values[measure]) for measure in MEASURES if any(values[measure])]
+    intervals = [series for series in counted if series.meter not in READINGS]
+    return intervals or counted
 
 
 class _Grid:
@@ -114,9 +121,14 @@ class _Grid:
         )
         return rows
 
-    def place(self, row: dict[str, Any]) -> int:
-        """The index of a row's window: on the day that clocks change there are two rows, and both find it."""
-        return bisect_right(self.starts, row["first_ms"]) - 1
+    def empty(self) -> list[int | None]:
+        """Values of windows in which nothing was metered."""
+        return [None] * len(self.windows)
+
+    def add(self, values: list[int | None], row: dict[str, Any], measure: str) -> None:
+        """Add a row to its window. On the day that clocks change there are two rows, and both find it."""
+        quantity, place = _sum(row, measure), bisect_right(self.starts, row["first_ms"]) - 1
+        values[place] = (values[place] or 0) + quantity
 
 
 def _buckets(machine_ids: Any, period: Period) -> QuerySet[UsageBucket]:

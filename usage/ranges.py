@@ -12,7 +12,8 @@ from usage.periods import BUCKET_MS, Period, bucket_start, day_start, from_ms, m
 RANGES: Final = {"this-month": "This month", "last-month": "Last month", "last-7-days": "Last 7 days", "custom": "Custom"}
 STEPS: Final = {"hour": "Hour", "day": "Day"}
 GROUPS: Final = {"machine": "Machine", "meter": "Meter"}
-MEASURES: Final = ("cpu", "memory", "disk", "network_in", "network_out", "disk_read", "disk_write")
+READINGS: Final = ("cpu_percent_samples", "memory_percent_samples")  # What a per-sample tariff counts.
+MEASURES: Final = ("cpu", "memory", "disk", "network_in", "network_out", "disk_read", "disk_write", *READINGS)
 MAX_DAYS: Final = 366
 MAX_HOURLY: Final = timedelta(days=32)
 OLDEST: Final = date(2000, 1, 1)
@@ -31,8 +32,11 @@ class Selection:
     problem: str = ""
 
 
-def selection(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Selection:
-    """Read the explorer's address. Nothing in it can fail: what is unknown or too much falls back, and `problem` says so."""
+def selection(query: Mapping[str, str], zone: ZoneInfo, now: datetime, measure: str = "cpu") -> Selection:
+    """Read the explorer's address; `measure` is shown where it names none.
+
+    Nothing in it can fail: what is unknown or too much falls back, and `problem` says so.
+    """
     asked = query.get("range", "this-month")
     period, problem = _period(asked, query, zone, now)
     wanted = _one_of(STEPS, query.get("step"), "hour" if period.end - period.start <= timedelta(days=8) else "day")
@@ -44,7 +48,7 @@ def selection(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Select
         period=period,
         step=step,
         group=_one_of(GROUPS, query.get("group"), "machine"),
-        measure=_one_of({meter: METERS[meter] for meter in MEASURES}, query.get("measure"), "cpu"),
+        measure=_one_of({meter: METERS[meter] for meter in MEASURES}, query.get("measure"), measure),
         machine=query.get("machine", ""),
         problem=problem,
     )

@@ -20,7 +20,7 @@ from usage.explorer import Series, Total, by_machine, by_meter, totals_by_machin
 from usage.meters import METERS
 from usage.models import Machine
 from usage.periods import Period, from_ms
-from usage.ranges import GROUPS, MEASURES, RANGES, STEPS, Selection, selection
+from usage.ranges import GROUPS, MEASURES, RANGES, READINGS, STEPS, Selection, selection
 from usage.recent import recent
 from usage.windows import windows
 
@@ -65,8 +65,9 @@ def usage_csv(request: HttpRequest) -> HttpResponse:
 def _exploration(request: HttpRequest) -> dict[str, Any]:
     """Everything the explorer shows. Three queries for usage, however large the fleet or the range."""
     customer = current_customer(request)
-    selected = selection(request.GET, customer.zone, now())
     machines = _machines(request, customer)
+    readings_only = bool(machines) and not any(machine.cores for machine in machines)
+    selected = selection(request.GET, customer.zone, now(), READINGS[0] if readings_only else MEASURES[0])
     totals = totals_by_machine(machines, selected.period, selected.measure)
     if selected.group == "meter":
         series = by_meter(machines, selected.period, selected.step, customer.zone)
@@ -99,14 +100,20 @@ def _charts(selected: Selection, series: list[Series], slots: list[Period]) -> l
             "meter": group[0].meter,
             "names": [(one.name, one.is_rest) for one in group],
             "rows": [
-                (slot, [one.values[index] for one in group], sum(one.values[index] for one in group))
+                (slot, [one.values[index] for one in group], _total([one.values[index] for one in group]))
                 for index, slot in enumerate(slots)
             ],
-            "sum": sum(sum(one.values) for one in group),
+            "sum": sum(one.total for one in group),
             "stacked": len(group) > 1,
         }
         for group in groups
     ]
+
+
+def _total(values: list[int | None]) -> int | None:
+    """The sum of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def _machines(request: HttpRequest, customer: Customer) -> list[Machine]:
@@ -138,5 +145,5 @@ def _days(period: Period, customer: Customer) -> tuple[str, str]:
     return period.start.astimezone(customer.zone).date().isoformat(), last.astimezone(customer.zone).date().isoformat()
 
 
-def _in_units(base: int, meter: str) -> Decimal:
-    return decimal_of(Fraction(base, METERS[meter].per_unit), 3)
+def _in_units(base: int | None, meter: str) -> Decimal | None:
+    return None if base is None else decimal_of(Fraction(base, METERS[meter].per_unit), 3)

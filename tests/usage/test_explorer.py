@@ -49,7 +49,7 @@ def test_the_hour_that_comes_twice_is_two_hours() -> None:
 
     hours = by_machine(totals_by_machine([web], night, "cpu"), night, "hour", BERLIN, "cpu")[0].values
 
-    assert hours == [0, 7, 11, 0]
+    assert hours == [None, 7, 11, None]  # nothing metered is a hole, not nothing used
 
 
 def test_hours_of_a_zone_off_the_hour_are_its_own() -> None:

@@ -69,6 +69,6 @@ def test_hours_are_shown_for_a_month_and_days_for_more() -> None:
 
 
 def test_what_nobody_knows_falls_back() -> None:
-    selected = selection({"range": "x", "step": "x", "group": "x", "measure": "cpu_percent_samples"}, BERLIN, NOW)
+    selected = selection({"range": "x", "step": "x", "group": "x", "measure": "power"}, BERLIN, NOW)
 
     assert (selected.range, selected.step, selected.group, selected.measure) == ("this-month", "day", "machine", "cpu")

@@ -102,7 +102,7 @@ def test_nobody_else_sees_the_points(acme: Customer) -> None:
 
 
 def test_the_page_shows_what_was_used_where_the_table_says_it(acme: Customer, client: Client) -> None:
-    web = a_machine(acme, name="Web server")
+    web = a_machine(acme, name="Web server", cores=4)
     a_bucket(web, to_ms(month_of(now(), acme.zone).start), cpu_ms=3_600_000 * 12 + 1)
 
     page = client.get("/usage/").content.decode()
@@ -126,7 +126,7 @@ def test_a_bad_range_is_named_and_never_an_error(client: Client) -> None:
 def test_the_csv_is_the_table_on_the_screen(acme: Customer, client: Client) -> None:
     today = day_start(now().astimezone(acme.zone).date(), acme.zone)
     yesterday = day_start((now().astimezone(acme.zone) - timedelta(days=1)).date(), acme.zone)
-    a_bucket(a_machine(acme, name="=evil()"), to_ms(yesterday), cpu_ms=5_400_000)
+    a_bucket(a_machine(acme, name="=evil()", cores=4), to_ms(yesterday), cpu_ms=5_400_000)
 
     answer = client.get("/usage/usage.csv?range=last-7-days&step=day")
     rows = list(csv.reader(io.StringIO(answer.content.decode())))
@@ -134,6 +134,7 @@ def test_the_csv_is_the_table_on_the_screen(acme: Customer, client: Client) -> N
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="usage-acme-')
     assert rows[0] == ["start", "end", "'=evil() [core-hour]"]
     assert rows[-2] == [yesterday.isoformat(), today.isoformat(), "1.500"]
+    assert rows[1][2] == ""  # nothing was metered that day
     assert len(rows) == 1 + 7
 
 
@@ -144,6 +145,18 @@ def test_by_meter_each_meter_has_a_chart_of_its_own(acme: Customer, client: Clie
 
     assert page.count("<usage-chart") == 3
     assert '<data value="2.000">2.000</data> GB' in page
+
+
+def test_a_customer_of_the_per_sample_tariff_sees_the_readings_it_pays_for(acme: Customer, client: Client) -> None:
+    start = to_ms(month_of(now(), acme.zone).start)
+    a_bucket(a_machine(acme), start, cpu_ms=0, covered_ms=0, samples=1, cpu_upct=37_500_000, memory_upct=61_200_000)
+
+    by_machine = client.get("/usage/").content.decode()
+    by_meter = client.get("/usage/?group=meter").content.decode()
+
+    assert '<data value="37.500">37.500</data>' in by_machine
+    assert by_meter.count("<usage-chart") == 2
+    assert "Memory percent per sample" in by_meter
 
 
 def test_the_explorer_costs_the_same_for_one_machine_and_for_forty(

@@ -21,8 +21,10 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def quantity(context: Context, base: int, meter: str, digits: int = 3) -> SafeString:
-    """A quantity of a meter in its display unit, the plain number in `value` for charts and scripts."""
+def quantity(context: Context, base: int | None, meter: str, digits: int = 3) -> SafeString:
+    """A quantity of a meter in its display unit, the plain number in `value` for charts and scripts. None is a hole."""
+    if base is None:
+        return format_html('<data value="">{}</data>', "no data")
     plain = formats.decimal_of(Fraction(base, METERS[meter].per_unit), digits)
     return format_html('<data value="{}">{}</data>', plain, formats.number(plain, digits, reader_of(context).locale))
 
@@ -70,6 +72,6 @@ def decimal(measured: float) -> Decimal:
 
 
 @register.filter
-def beside(values: Sequence[int], windows: Sequence[Period]) -> list[tuple[Period, int]]:
+def beside(values: Sequence[int | None], windows: Sequence[Period]) -> list[tuple[Period, int | None]]:
     """Each window with its value."""
     return list(zip(windows, values, strict=True))
