@@ -14,7 +14,7 @@ ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 def money(amount_minor: int, currency: str, locale: str) -> str:
     """Return an amount such as €1,240.00, with the decimals of ISO 4217 whatever the locale says."""
-    return formats.money(Decimal(amount_text(amount_minor, currency)), currency, locale, places_of(currency))
+    return _narrow(formats.money(Decimal(amount_text(amount_minor, currency)), currency, locale, places_of(currency)))
 
 
 def exact_money(exact: str, currency: str, locale: str) -> str:
@@ -23,7 +23,7 @@ def exact_money(exact: str, currency: str, locale: str) -> str:
     cut = int(value * 10**PRICE_PLACES)
     ends = Fraction(cut, 10**PRICE_PLACES) == value
     text = decimal_text(cut, PRICE_PLACES, at_least=places_of(currency) if ends else PRICE_PLACES)
-    return formats.money(Decimal(text), currency, locale, _places(text)) + ("" if ends else ELLIPSIS)
+    return _narrow(formats.money(Decimal(text), currency, locale, _places(text))) + ("" if ends else ELLIPSIS)
 
 
 def quantity(text: str, locale: str) -> str:
@@ -43,3 +43,8 @@ def day(value: date, locale: str) -> str:
 
 def _places(text: str) -> int:
     return len(text.partition(".")[2])
+
+
+def _narrow(text: str) -> str:
+    """The yen sign of Japanese locales is a wide one, which text fonts lack."""
+    return text.replace("\N{FULLWIDTH YEN SIGN}", "\N{YEN SIGN}")

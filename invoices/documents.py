@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Literal
 
 import font_lato
 import typst
@@ -22,7 +23,19 @@ FONTS = Path(font_lato.__file__).parent / "files"
 
 
 def pdf(invoice: Invoice) -> bytes:
-    """Return the invoice as PDF/A. A draft says on every page that it is one."""
+    """Return the invoice as PDF/A-2b, or as plain PDF where a name has a character that the font lacks.
+
+    PDF/A allows no missing glyph, and an invoice with one box in it is better than none.
+    """
+    try:
+        return _compile(invoice, "a-2b")
+    except typst.TypstError as error:
+        if "could not be displayed with font" not in error.message:
+            raise
+        return _compile(invoice, None)
+
+
+def _compile(invoice: Invoice, standard: Literal["a-2b"] | None) -> bytes:
     stamp = invoice.finalised_at or invoice.refreshed_at
     made: bytes = typst.compile(
         TEMPLATE,
@@ -31,7 +44,7 @@ def pdf(invoice: Invoice) -> bytes:
         ignore_system_fonts=True,
         format="pdf",
         sys_inputs={"invoice": json.dumps(content(invoice), ensure_ascii=False)},
-        pdf_standards="a-2b",
+        pdf_standards=standard,
         timestamp=to_ms(stamp) // 1000,
     )
     return made

@@ -184,7 +184,7 @@ def dump_price(price: PriceTerms) -> dict[str, Any]:
     row |= {"included": exact_text(price.included)} if price.included else {}
     if price.model is Model.PACKAGE:
         return {**row, "package_size": exact_text(price.package_size), "package_price": exact_text(price.unit_price)}
-    if not price.tiers:
+    if "tiers" not in _KEYS_OF[price.model]:
         return {**row, "unit_price": exact_text(price.unit_price)}
     row |= {"flat_when_zero": True} if price.flat_when_zero else {}
     return {**row, "tiers": [_dump_tier(tier) for tier in price.tiers]}

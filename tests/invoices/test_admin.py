@@ -1,0 +1,96 @@
+"""The billing desk as an operator uses it: decimals in, decisions by POST, what is frozen read-only."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Customer
+from invoices import billing
+from invoices.models import Invoice, PlanVersion, RatePlan
+from tests.cast import a_member, an_operator, signed_in
+from tests.invoices.rows import OCTOBER, utc
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk() -> Client:
+    return signed_in(an_operator())
+
+
+@pytest.fixture
+def draft(customer: Customer) -> Invoice:
+    made = billing.draft(customer, OCTOBER)
+    assert made is not None
+    return made
+
+
+def act(client: Client, model: str, pk: int, action: str, **data: str) -> list[str]:
+    """Open a dialog's form, submit it, and return the last thing that the next page says."""
+    address = f"/admin/invoices/{model}/{pk}/{action}/"
+    assert client.get(address).status_code == 200
+    answer = client.post(address, {**data, "_form_submitted": "1"}, follow=True)
+    return [str(message) for message in answer.context["messages"]][-1:]
+
+
+@pytest.mark.parametrize("model", ["rateplan", "planversion", "subscription", "invoice"])
+def test_lists_open(desk: Client, draft: Invoice, model: str) -> None:
+    assert desk.get(f"/admin/invoices/{model}/").status_code == 200
+
+
+def test_a_draft_version_is_edited_in_decimals_and_published_once(desk: Client, plan: RatePlan) -> None:
+    act(desk, "rateplan", plan.pk, "new-draft")
+    draft = PlanVersion.objects.get(number=2)
+    cpu = draft.prices.get(meter="cpu")
+    page = desk.get(f"/admin/invoices/price/{cpu.pk}/change/")
+
+    assert 'value="0.04"' in page.content.decode()
+    data = {
+        "position": cpu.position, "name": "CPU", "model": "per_unit", "meter": "cpu", "unit": "core-hour", "price_nano": "0.055",
+        "package_micro": "1", "included_micro": "0", "proration": "day", "tiers-TOTAL_FORMS": "0", "tiers-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    assert desk.post(f"/admin/invoices/price/{cpu.pk}/change/", data).status_code == 302
+    cpu.refresh_from_db()
+    assert cpu.price_nano == 55_000_000
+    PlanVersion.objects.filter(pk=draft.pk).update(effective_from=utc(2027, 1, 1))
+    assert act(desk, "planversion", draft.pk, "publish") == ["Plan, version 2 is published."]
+    assert desk.post(f"/admin/invoices/price/{cpu.pk}/change/", data).status_code == 403
+    assert act(desk, "planversion", draft.pk, "publish") == ["Plan, version 2 is published already."]
+
+
+def test_a_draft_invoice_is_finalised_paid_and_its_document_downloaded(desk: Client, draft: Invoice) -> None:
+    assert act(desk, "invoice", draft.pk, "finalise") == ["Finalised as CH-2026-0001."]
+    paid = act(desk, "invoice", draft.pk, "record-payment", amount="9.00", reference="bank-1", received_on="2026-11-09")
+
+    invoice = Invoice.objects.get()
+    paper = desk.get(reverse("admin:invoices_invoice_document", args=[draft.pk, "pdf"]))
+    assert paid == ["Payment bank-1 recorded."]
+    assert (invoice.status, invoice.payments.get().recorded_by) == ("paid", "otto@corehour.example")
+    assert (paper["Content-Type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
+    assert desk.get(f"/admin/invoices/invoice/{draft.pk}/change/").status_code == 200
+    assert act(desk, "invoice", draft.pk, "declare-void", reason="Wrong") == [
+        "CH-2026-0001 has payments; it cannot be declared void."
+    ]
+
+
+def test_an_invoice_is_never_edited_or_deleted_by_hand(desk: Client, draft: Invoice) -> None:
+    assert desk.post(f"/admin/invoices/invoice/{draft.pk}/change/", {"total_minor": "1"}).status_code == 403
+    assert desk.post(f"/admin/invoices/invoice/{draft.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_subscription_that_cannot_be_priced_is_said_on_its_form(desk: Client, customer: Customer, plan: RatePlan) -> None:
+    data = {"customer": customer.pk, "plan": plan.pk, "start_0": "2026-10-01", "start_1": "00:00:00", "end_0": "", "end_1": ""}
+
+    page = desk.post("/admin/invoices/subscription/add/", data)
+
+    assert "has a subscription to Plan in that time already" in page.content.decode()
+    assert customer.subscriptions.count() == 1
+
+
+def test_who_is_no_operator_gets_no_document(draft: Invoice, customer: Customer) -> None:
+    address = reverse("admin:invoices_invoice_document", args=[draft.pk, "pdf"])
+    member = signed_in(a_member(customer))
+    clerk = signed_in(a_member(email="clerk@corehour.example", is_staff=True))
+
+    assert member.get(address).status_code in (302, 404)
+    assert clerk.get(address).status_code == 404
