@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.cli import main
+from agent.fleet import member
+from agent.publisher import Broker, Publisher
+from agent.replay import History, Player, Span
 from tests.agent.broker_side import Record, await_true, records, samples
 
 pytestmark = pytest.mark.kafka
@@ -117,6 +120,20 @@ def test_following_goes_on_where_it_was_killed_and_sends_no_history_twice(
     assert len(distinct) >= 1_800
     assert {later - earlier for earlier, later in zip(distinct, distinct[1:], strict=False)} == {2_000}
     assert len(times) - len(distinct) <= 1  # SIGKILL between the broker's taking one and its answer.
+
+
+def test_a_history_that_was_cut_short_goes_on_under_its_first_identity(trace: Path, tmp_path: Path) -> None:
+    machine = member({"code": "web-1", "cpu": str(trace)}).machine
+    histories = []
+
+    for now_ms in (600_000, 900_000):  # "Up to now" is another time at each start.
+        player = Player(Publisher(Broker("127.0.0.1:1", "usage")), tmp_path / "state")
+        player.add_following(machine, Span(0, now_ms, 60_000), 1_000)
+        assert isinstance(player.outboxes[0], History)
+        histories.append((player.outboxes[0].stream, player.outboxes[0].total, player.followers[0]._end_ms))
+        player._close()
+
+    assert histories[0] == histories[1] == (machine.history_stream(0, 600_000, 60_000), 10, 600_000)
 
 
 def test_mistakes_on_the_command_line_are_named(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
