@@ -1,0 +1,49 @@
+"""Every example in docs/money.md is computed, and every key of a plan file and of a derivation is in it."""
+
+import re
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invoices import plan_file
+from invoices.money import amount_text
+from tests.invoices.rows import BERLIN, FEE, OCTOBER, rated
+from usage.periods import Period
+
+DOC = (Path(__file__).parents[2] / "docs" / "money.md").read_text()
+EXAMPLES = re.findall(r"```example\nprice = (.*)\n((?:usage = .*\n)+)```", DOC)
+CASES = [
+    (tomllib.loads(f"price = {price}")["price"], *case)
+    for price, cases in EXAMPLES
+    for case in re.findall(r'usage = "(.*?)"(?: from (\S+))? -> (.*)', cases)
+]
+
+
+@pytest.mark.parametrize(("price", "usage", "since", "said"), CASES)
+def test_an_example_comes_out_as_the_text_says(price: dict[str, Any], usage: str, since: str, said: str) -> None:
+    start = datetime.fromisoformat(since).replace(tzinfo=BERLIN) if since else OCTOBER.start
+    used: dict[str, Any] = {price["meter"]: usage} if "meter" in price else {}
+
+    lines = rated(price, span=Period(start, OCTOBER.end), **used)
+
+    assert [amount_text(line.amount_minor, "EUR") for line in lines] == ([] if said == "no line" else [said])
+
+
+def test_the_text_has_examples() -> None:
+    assert len(CASES) == DOC.count("usage = ") == 17
+
+
+def test_every_key_of_a_plan_file_is_in_the_text() -> None:
+    keys = {*plan_file._PLAN_KEYS, *plan_file._PRICE_KEYS, *(key for keys in plan_file._KEYS_OF.values() for key in keys)}
+
+    assert {key for key in keys if f"`{key}`" not in DOC} == set()
+
+
+def test_every_key_of_a_derivation_is_in_the_text() -> None:
+    usage = rated({"model": "package", "meter": "cpu", "package_size": "1", "package_price": "1"}, cpu="1")[0].derivation
+    fee = rated(FEE)[0].derivation
+
+    assert {key for key in {*usage, *fee, *usage["tiers"][0]} - {"currency"} if f"`{key}`" not in DOC} == set()
