@@ -107,7 +107,7 @@ def _revenue(since: datetime) -> Figure:
     issued = Invoice.objects.final().filter(issued_on__gte=since.date()).order_by("currency")
     sums = issued.values("currency").annotate(total=Sum("total_minor"))
     texts = [money(Decimal(amount_text(int(row["total"]), row["currency"])), row["currency"], LOCALE) for row in sums]
-    return Figure("revenue", "Revenue this month", " + ".join(texts) or "0", f"invoiced since {since:%-d %B}", _invoices())
+    return Figure("revenue", "Revenue this month", "\n".join(texts) or "0", f"invoiced since {since:%-d %B}", _invoices())
 
 
 def _waiting(moment: datetime) -> Figure:

@@ -1,5 +1,6 @@
 """Money in templates: minor units and decimal strings, written as the customer of the page, or the invoice, writes them."""
 
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
@@ -52,7 +53,7 @@ def exact_money(context: Context, exact: str) -> str:
     value = parse_exact(exact)
     places = _places(value)
     text = formats.money(_decimal(value, EXACT_DIGITS), reader.currency, reader.locale, max(2, places))
-    return text if value == _decimal_fraction(value, places) else f"{text}…"
+    return text if value == _decimal_fraction(value, places) else re.sub(r"(\d)(\D*)$", r"\1…\2", text)
 
 
 @register.simple_tag(takes_context=True)

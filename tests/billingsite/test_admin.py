@@ -108,7 +108,7 @@ def test_revenue_is_by_currency_and_drafts_wait(desk: Client) -> None:
 
     shown = figures(desk)
 
-    assert shown["revenue"]["value"] == "€9.00 + US$9.00"
+    assert shown["revenue"]["value"] == "€9.00\nUS$9.00"
     assert (shown["waiting"]["value"], shown["waiting"]["alarm"]) == ("2", True)
 
 
