@@ -28,16 +28,19 @@ class Billed:
     invoices: list[str] = field(default_factory=list)
 
 
-def corrections(customer: Customer, period: Period, closed_since: datetime | None = None) -> list[Line]:
+def corrections(
+    customer: Customer, period: Period, closed_since: datetime | None = None, agreed: Sequence[Contract] | None = None
+) -> list[Line]:
     """Return the correction lines that the invoice of `period` owes to periods closed before it (since an instant).
 
-    Subscriptions and what was billed are read once for all of them, usage once for each.
+    What was billed is read once for all of them, usage once for each, and subscriptions unless the caller has them.
     """
     earlier = Invoice.objects.final().filter(customer=customer, period_end__lte=period.start).order_by("period_start")
     closed = list(earlier if closed_since is None else earlier.filter(period_end__gt=closed_since))
     if not closed:
         return []
-    agreed = contracts(customer, Period(closed[0].period_start, closed[-1].period_end))
+    if agreed is None:
+        agreed = contracts(customer, Period(closed[0].period_start, closed[-1].period_end))
     billed = _billed(customer, closed[0].period_start)
     return [line for invoice in closed for line in _corrections_of(customer, invoice, agreed, billed)]
 

@@ -14,14 +14,17 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from accounts.models import Customer
+from invoices.catalogue import contracts
 from invoices.corrections import corrections
-from invoices.gather import billing_period, gather, machine_usage, quarter_after
+from invoices.gather import billing_period, check_currency, gather, machine_usage, parts_of, quarter_after
 from invoices.money import amount_text, rounded_text
+from invoices.parts import slices
 from invoices.rating import Line, MachineUsage, Part, charges_of, rate
 from usage.periods import BUCKET_MS, Period, from_ms, to_ms
 from usage.totals import totals_between
 
 HOUR = timedelta(hours=1)
+LONGEST_PERIOD = timedelta(days=33)  # A month and what a change of zone adds to it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,12 @@ def estimate(customer: Customer, at: datetime | None = None) -> Estimate:
     """
     moment = at or now()
     period = billing_period(customer, moment)
-    parts = gather(customer, period, min(quarter_after(moment), period.end))
-    lines = (*rate(parts, period, customer.zone), *corrections(customer, period, _oldest_open(period)))
+    oldest = _oldest_open(period)
+    agreed = contracts(customer, Period(oldest - LONGEST_PERIOD, period.end))  # For the closed periods, too.
+    pieces = slices(agreed, period)
+    check_currency(pieces, customer.currency)
+    parts = parts_of(customer, pieces, min(quarter_after(moment), period.end))
+    lines = (*rate(parts, period, customer.zone), *corrections(customer, period, oldest, agreed))
     per_hour = _per_hour(customer, period, parts, moment)
     return Estimate(customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour)
 
