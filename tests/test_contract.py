@@ -8,7 +8,7 @@ import pytest
 
 from usage.wire import Limits, Message, RawMessage, decode
 
-GOLDEN = sorted((Path(__file__).parent.parent / "data" / "wire").glob("*.json"))
+GOLDEN = sorted((Path(__file__).parent / "data" / "wire").glob("*.json"))
 LIMITS = Limits(now_ms=1_764_029_000_000, max_age_ms=35 * 86_400_000)
 
 
