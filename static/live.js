@@ -14,11 +14,10 @@ const [whole, tenths] = [numbers(0), numbers(1)];
 const exactly = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium", timeZone: connection.dataset.zone });
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: connection.dataset.zone });
 
-/** The sum over all machines, once a second: each counts with its newest point, until that is a minute old. */
+/** The sum over all machines: each counts with its newest point, until that is a minute old. Once a second, and at every arrival. */
 class FleetChart {
   #last = new Map();
-  #queue = [];
-  #grid = 0;
+  #drawn = 0; // up to this time
 
   constructor(chart) {
     this.chart = chart;
@@ -27,25 +26,24 @@ class FleetChart {
     chart.load({ series: [chart.getAttribute("label")], times: [], rows: [] });
   }
 
-  add(points, now) {
-    this.#queue = [...this.#queue, ...points].sort((a, b) => a.t - b.t);
-    if (!this.#queue.length) return;
-    const until = Math.floor(now / GRID_MS) * GRID_MS;
-    this.#grid = Math.max(this.#grid, until - KEEP_MS, this.#grid ? 0 : Math.floor(this.#queue[0].t / GRID_MS) * GRID_MS - GRID_MS);
+  add(points, clock) {
+    if (!points.length) return;
+    const now = Math.max(clock, this.#drawn + 1); // time only goes forward, even where a clock was set back
+    // A point from the future is from a clock that runs ahead, the machine's or the server's: it counts from now on.
+    const queue = points.map((point) => ({ ...point, t: Math.min(point.t, now) })).sort((a, b) => a.t - b.t);
+    this.#drawn = Math.max(this.#drawn || queue[0].t - GRID_MS, now - KEEP_MS);
     const made = [];
-    let next = 0;
-    for (let at = this.#grid + GRID_MS; at <= until; at += GRID_MS) {
-      for (; next < this.#queue.length && this.#queue[next].t <= at; next++) this.#last.set(this.#queue[next].machine, this.#queue[next]);
-      made.push({ t: at, v: this.#total(at) });
-    }
-    this.#grid = Math.max(this.#grid, until);
-    this.#queue.splice(0, next);
-    if (made.length) this.chart.append(made);
+    for (let at = this.#drawn + GRID_MS; at < now; at += GRID_MS) made.push({ t: at, v: this.#total(at, queue) });
+    made.push({ t: now, v: this.#total(now, queue) });
+    this.#drawn = Math.max(this.#drawn, now);
+    this.chart.append(made);
     this.empty = false;
     this.value = made.at(-1)?.v ?? this.value;
   }
 
-  #total(at) {
+  /** Take what has come by that time out of the queue, and add up what is known. */
+  #total(at, queue) {
+    while (queue.length && queue[0].t <= at) this.#last.set(queue[0].machine, queue.shift());
     const values = [...this.#last.values()].filter(({ t }) => at - t <= LATE_MS).map((point) => (this.percent ? point.cpu_percent : point.cores));
     const known = values.filter((value) => value !== null);
     if (!known.length) return NaN;

@@ -124,7 +124,7 @@ def _machines(request: HttpRequest, customer: Customer) -> list[Machine]:
     return list(customer.machines.order_by("code"))
 
 
-def _total_rows(totals: list[Total], period: Period) -> list[tuple[Total, Fraction, Fraction, Fraction]]:
+def _total_rows(totals: list[Total], period: Period) -> list[tuple[Total, Fraction, Fraction, Fraction | None]]:
     """Each machine with its share of all, its share of the largest (the bar), and its coverage."""
     everything = sum(total.quantity for total in totals)
     largest = max((total.quantity for total in totals), default=0)
@@ -133,7 +133,7 @@ def _total_rows(totals: list[Total], period: Period) -> list[tuple[Total, Fracti
             total,
             Fraction(total.quantity, everything or 1),
             Fraction(total.quantity, largest or 1),
-            min(Fraction(1), Fraction(total.covered_ms, period.length_ms)),
+            min(Fraction(1), Fraction(total.covered_ms, period.length_ms)) if total.covered_ms else None,
         )
         for total in totals
     ]

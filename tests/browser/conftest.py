@@ -78,8 +78,11 @@ def _one_layer(settings: Settings, redis_url: str) -> None:
 
 
 @pytest.fixture
-def open_page(browser: Browser, address: str, transactional_db: None) -> Iterator[Open]:
-    """Open a path as a user (or a stranger) in a window of its own. Nothing may complain until the test ends."""
+def open_page(browser: Browser, address: str, server: object, transactional_db: None) -> Iterator[Open]:
+    """Open a path as a user (or a stranger) in a window of its own. Nothing may complain until the test ends.
+
+    Asks for `server` so that windows close before the test's own servers stop.
+    """
     contexts: list[BrowserContext] = []
     watched: list[Watched] = []
 

@@ -85,6 +85,7 @@ def test_the_whole_way_goes_by_keyboard(open_page: Open) -> None:
     _, _, invoice = acme_with_a_month()
     page = open_page("/sign-in/")
 
+    expect(page.get_by_label("E-mail")).to_be_focused()
     page.keyboard.type("olga@acme.example")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)

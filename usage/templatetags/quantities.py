@@ -38,7 +38,7 @@ def gib(context: Context, mib: int) -> str:
 @register.simple_tag(takes_context=True)
 def average(context: Context, base: int, over: int, digits: int = 2) -> str:
     """A quantity spread over a time, such as core-milliseconds over milliseconds: how many on average."""
-    return formats.quantity(base, over, digits, reader_of(context).locale) if over else "no data"
+    return formats.quantity(base, over, digits, reader_of(context).locale)
 
 
 @register.filter
