@@ -10,6 +10,8 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from billingsite.broker import BrokerError, EmbeddedKafka
 from billingsite.kafka_node import free_ports
 from tests.chromium import find_chromium
@@ -79,6 +81,14 @@ class Run:
         ports = {name: str(port) for name, port in zip(names, free_ports(3), strict=True)}
         env = {**ports, "COREHOUR_DATA_DIR": str(self.folder / "up")}
         self._check("bin/up --check", "billingsite.launch", "--check", env=env)
+        left = [
+            process.info
+            for process in psutil.process_iter(["pid", "cmdline"])
+            if _names(process.info["cmdline"], self.folder / "up")
+        ]
+        print(f"== left running by bin/up: {left or 'nothing'}", flush=True)
+        self.tally.passed += not left
+        self.tally.failed += bool(left)
 
     def _pytest(self, name: str, env: dict[str, str], *arguments: str) -> None:
         report = self.folder / f"{name}.xml"
@@ -115,6 +125,10 @@ class Run:
         ).returncode
         print(f"== {name}: {'ok' if code == 0 else f'exit code {code}'} after {time.monotonic() - began:.0f} s", flush=True)
         return code
+
+
+def _names(command_line: list[str] | None, folder: Path) -> bool:
+    return any(str(folder) in part for part in command_line or [])
 
 
 def _count(report: Path) -> Tally:
