@@ -25,8 +25,9 @@ def main(arguments: list[str]) -> None:
     from django.conf import settings
 
     from usage.broker import usage_consumer
-    from usage.worker import Worker
+    from usage.worker import Worker, spare_the_collector
 
+    spare_the_collector()
     watch = Watch()
     watch.put_on()
     worker = Worker(

@@ -8,7 +8,7 @@ from usage.classify import Decoded
 from usage.models import Machine
 from usage.periods import to_ms
 from usage.sql import VALUES_A_STATEMENT, chunks
-from usage.wire import Limits, RawMessage, decode
+from usage.wire import Limits, Message, RawMessage, decode
 from usage.wire_errors import Refused
 
 log = logging.getLogger(__name__)
@@ -22,10 +22,10 @@ class _Known(NamedTuple):
 
 def decode_all(records: Iterable[RawMessage], limits: Limits, using: str = "default") -> list[Decoded]:
     """Decode each record and find its machine. Nothing raises: what cannot be stored carries its reason."""
-    decoded = [_decode(raw, limits) for raw in records]
-    codes = sorted({item.message.machine for item in decoded if item.message is not None})
+    decoded = [(raw, _decode(raw, limits)) for raw in records]
+    codes = sorted({found.machine for _, found in decoded if isinstance(found, Message)})
     machines = {code: known for part in chunks(codes, VALUES_A_STATEMENT) for code, known in _load(list(part), using)}
-    return [_with_machine(item, machines) for item in decoded]
+    return [_with_machine(raw, found, machines) for raw, found in decoded]
 
 
 def _load(codes: list[str], using: str) -> list[tuple[str, _Known]]:
@@ -33,23 +33,22 @@ def _load(codes: list[str], using: str) -> list[tuple[str, _Known]]:
     return [(code, _Known(pk, customer, to_ms(retired) if retired else None)) for code, pk, customer, retired in rows]
 
 
-def _decode(raw: RawMessage, limits: Limits) -> Decoded:
+def _decode(raw: RawMessage, limits: Limits) -> Message | Refused:
     try:
-        return Decoded(raw, decode(raw, limits))
+        return decode(raw, limits)
     except Refused as refused:
-        return Decoded(raw, refused=refused)
+        return refused
     except Exception as error:  # A decoder's own fault must not stop the partition; after many in a row the worker stops.
         log.exception("Message %s-%s@%s raised while it was decoded", raw.topic, raw.partition, raw.offset)
-        return Decoded(raw, refused=Refused("poison", f"{type(error).__name__}: {error}"))
+        return Refused("poison", f"{type(error).__name__}: {error}")
 
 
-def _with_machine(item: Decoded, machines: dict[str, _Known]) -> Decoded:
-    if item.message is None:
-        return item
-    code = item.message.machine
-    known = machines.get(code)
+def _with_machine(raw: RawMessage, found: Message | Refused, machines: dict[str, _Known]) -> Decoded:
+    if isinstance(found, Refused):
+        return Decoded(raw, refused=found)
+    known = machines.get(found.machine)
     if known is None:
-        return Decoded(item.raw, refused=Refused("unknown_machine", f"no machine {code!r} in this installation"))
-    if known.retired_ms is not None and any(row.end_ms > known.retired_ms for row in item.message.rows):
-        return Decoded(item.raw, refused=Refused("retired_machine", f"{code} was retired before a sample's end"))
-    return Decoded(item.raw, item.message, known.pk, known.customer_pk)
+        return Decoded(raw, refused=Refused("unknown_machine", f"no machine {found.machine!r} in this installation"))
+    if known.retired_ms is not None and any(row.end_ms > known.retired_ms for row in found.rows):
+        return Decoded(raw, refused=Refused("retired_machine", f"{found.machine} was retired before a sample's end"))
+    return Decoded(raw, found, known.pk, known.customer_pk)

@@ -1,6 +1,7 @@
 """From samples to quarter hours: what each bucket gains. A sample across an edge is split in proportion. Pure."""
 
 from collections.abc import Iterable, Iterator
+from operator import add
 
 from usage.periods import BUCKET_MS, bucket_start
 from usage.wire import Row
@@ -13,9 +14,10 @@ def gains(rows: Iterable[tuple[int, Row]]) -> Gains:
     """Return what the rows of (machine pk, row) add to each bucket (machine pk, start_ms)."""
     sums: Gains = {}
     for machine, row in rows:
-        start = bucket_start(row.start_ms)
-        if row.end_ms <= start + BUCKET_MS:
-            _add(sums, (machine, start), [row.end_ms - row.start_ms, 1, *row[3:]])
+        start_ms, end_ms = row[1], row[2]
+        start = bucket_start(start_ms)
+        if end_ms <= start + BUCKET_MS:
+            _add(sums, (machine, start), [end_ms - start_ms, 1, *row[3:]])
         else:
             for part_start, amounts in split(row):
                 _add(sums, (machine, part_start), amounts)
@@ -42,4 +44,4 @@ def split(row: Row) -> Iterator[tuple[int, list[int]]]:
 
 def _add(sums: Gains, key: tuple[int, int], amounts: list[int]) -> None:
     known = sums.get(key)
-    sums[key] = amounts if known is None else [a + b for a, b in zip(known, amounts, strict=True)]
+    sums[key] = amounts if known is None else list(map(add, known, amounts))

@@ -1,8 +1,10 @@
 """What each message of a batch will become: stored, duplicate or rejected. Pure: rows and books go in, a verdict comes out."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from usage.runs import Runs
 from usage.wire import Message, RawMessage, Row
@@ -12,8 +14,7 @@ StreamKey = tuple[int, uuid.UUID]
 SampleKey = tuple[int, uuid.UUID, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """A message with its machine's and customer's primary keys, or why it was refused."""
 
     raw: RawMessage
@@ -25,24 +26,29 @@ class Decoded:
 
 @dataclass(slots=True)
 class Verdict:
-    """What a batch adds. `new` maps a sample's key to its row, `runs` are the streams' runs with the batch in them."""
+    """What a batch adds. `new` maps a sample's key to its row, `runs` are the streams' runs with the batch in them.
+
+    Readings of the paper's format are in no run: their offset names them, which next_offset already guards.
+    """
 
     new: dict[SampleKey, Row] = field(default_factory=dict)
     runs: dict[StreamKey, Runs] = field(default_factory=dict)
+    readings: set[StreamKey] = field(default_factory=set)
     rejected: list[tuple[RawMessage, Refused]] = field(default_factory=list)
-    accepted: list[tuple[Decoded, list[SampleKey]]] = field(default_factory=list)
+    accepted: list[tuple[Decoded, dict[SampleKey, Row]]] = field(default_factory=list)
     samples_duplicate: int = 0
 
 
 def repeated_keys(batch: Iterable[Decoded], runs: Mapping[StreamKey, Runs]) -> list[SampleKey]:
     """Return the samples that the runs already hold: their stored rows decide between duplicate and equivocation."""
-    return [
-        (item.machine_pk, item.message.stream, row.seq)
-        for item in batch
-        if item.message is not None and (known := runs.get((item.machine_pk, item.message.stream))) is not None
-        for row in item.message.rows
-        if row.seq in known
-    ]
+    repeated: list[SampleKey] = []
+    for item in batch:
+        if item.message is None:
+            continue
+        stream = (item.machine_pk, item.message.stream)
+        if (known := runs.get(stream)) is not None and known.overlaps(*_bounds(item.message.rows)):
+            repeated += [(*stream, row.seq) for row in item.message.rows if row.seq in known]
+    return repeated
 
 
 def classify(batch: Iterable[Decoded], runs: dict[StreamKey, Runs], stored: Mapping[SampleKey, Row]) -> Verdict:
@@ -60,22 +66,56 @@ def classify(batch: Iterable[Decoded], runs: dict[StreamKey, Runs], stored: Mapp
 
 
 def _accept(verdict: Verdict, item: Decoded, message: Message, stored: Mapping[SampleKey, Row]) -> None:
-    runs = verdict.runs.setdefault((item.machine_pk, message.stream), Runs())
+    key = (item.machine_pk, message.stream)
+    runs = verdict.runs.get(key)
+    if runs is None:
+        runs = verdict.runs[key] = Runs()
+    span = _span(message.rows)
+    if span is not None and not runs.overlaps(*span) and _runs_tell(verdict, message, key):
+        fresh = {(*key, row.seq): row for row in message.rows}  # What almost every message is.
+    else:
+        fresh = _fresh(verdict, key, message, runs, stored)
+        span = None
+    verdict.new.update(fresh)
+    if message.version:
+        for lo, hi in [span] if span else _spans(fresh.values()):
+            runs.add(lo, hi)
+    else:
+        verdict.readings.add(key)
+    verdict.samples_duplicate += len(message.rows) - len(fresh)
+    verdict.accepted.append((item, fresh))
+
+
+def _runs_tell(verdict: Verdict, message: Message, stream: StreamKey) -> bool:
+    """Whether the stream's runs hold all that the batch has brought of it so far."""
+    return message.version > 0 and (not verdict.readings or stream not in verdict.readings)
+
+
+def _bounds(rows: Sequence[Row]) -> tuple[int, int]:
+    seqs = [row.seq for row in rows]
+    return min(seqs), max(seqs) + 1
+
+
+def _span(rows: Sequence[Row]) -> tuple[int, int] | None:
+    """The rows' sequence numbers as one half-open span, if they follow each other."""
+    lo, hi = rows[0].seq, rows[0].seq + len(rows)
+    return (lo, hi) if len(rows) == 1 or [row.seq for row in rows] == list(range(lo, hi)) else None
+
+
+def _fresh(
+    verdict: Verdict, stream: StreamKey, message: Message, runs: Runs, stored: Mapping[SampleKey, Row]
+) -> dict[SampleKey, Row]:
+    """The message's rows that nobody has seen. Raise Refused where one contradicts what was seen."""
     fresh: dict[SampleKey, Row] = {}
     for row in message.rows:
-        key = (item.machine_pk, message.stream, row.seq)
+        key = (*stream, row.seq)
         known = fresh.get(key) or verdict.new.get(key) or stored.get(key)
         if known is not None and known[:10] != row[:10]:
             raise Refused("equivocation", f"sample {row.seq} of stream {message.stream} was stored with other content")
         # A stored row may be pruned: then only the run remembers it, and nothing is left to compare.
         if known is None and row.seq not in runs:
             fresh[key] = row
-    verdict.new |= fresh
-    if message.version:  # Readings of the paper's format are named by their offset, which next_offset already guards.
-        for lo, hi in _spans(fresh.values()):
-            runs.add(lo, hi)
-    verdict.samples_duplicate += len(message.rows) - len(fresh)
-    verdict.accepted.append((item, list(fresh)))
+    return fresh
 
 
 def _spans(rows: Iterable[Row]) -> list[tuple[int, int]]:

@@ -130,9 +130,8 @@ def _write(position: Position, batch: list[Decoded]) -> BatchResult:
     with transaction.atomic(using=position.using):
         if _offset(position).select_for_update().first() is None:
             raise LostOwnership(f"{position.topic}-{position.partition} is no longer at {position.next_offset}")
-        verdict, inserted = _write_samples(batch, position.using)
+        verdict, result = _write_samples(batch, position.using)
         _write_rejected(verdict, position.using)
-        result = _result(verdict, inserted)
         result.skipped = batch[-1].raw.offset + 1 - position.next_offset - len(batch)
         _move_offset(position, result)
     return result
@@ -148,8 +147,8 @@ def _offset(position: Position) -> QuerySet[IngestOffset]:
     )
 
 
-def _write_samples(batch: Sequence[Decoded], using: str) -> tuple[Verdict, dict[SampleKey, Row]]:
-    """Judge the batch by the books, then write runs, samples and buckets. Return the verdict and the really new rows."""
+def _write_samples(batch: Sequence[Decoded], using: str) -> tuple[Verdict, BatchResult]:
+    """Judge the batch by the books, then write runs, samples and buckets. Return the verdict and what became of it."""
     streams = {(item.machine_pk, item.message.stream) for item in batch if item.message is not None}
     sql.lock_machines((machine for machine, _ in streams), using)
     runs = sql.load_runs(streams, using)
@@ -158,17 +157,18 @@ def _write_samples(batch: Sequence[Decoded], using: str) -> tuple[Verdict, dict[
     sql.save_runs(before, {key: known.pairs() for key, known in verdict.runs.items()}, using)
     inserted = sql.insert_samples(verdict.new, using)
     sql.add_to_buckets(gains((key[0], row) for key, row in inserted.items()), using)
-    sql.see_machines(_seen(verdict, inserted), using)
-    return verdict, inserted
+    result = _result(verdict, inserted)
+    sql.see_machines(_seen(result), using)
+    return verdict, result
 
 
-def _seen(verdict: Verdict, inserted: dict[SampleKey, Row]) -> dict[int, tuple[int, int, int]]:
+def _seen(result: BatchResult) -> dict[int, tuple[int, int, int]]:
     """The newest sample's end, cores and MiB of each machine with new rows."""
     seen: dict[int, tuple[int, int, int]] = {}
-    for item, keys in verdict.accepted:
-        ends = [inserted[key].end_ms for key in keys if key in inserted]
-        if ends and item.message is not None and max(ends) > seen.get(item.machine_pk, (0, 0, 0))[0]:
-            seen[item.machine_pk] = (max(ends), item.message.cores, item.message.memory_mib)
+    for item, rows in result.new:
+        end = max(row[2] for row in rows) if len(rows) > 1 else rows[0].end_ms
+        if item.message is not None and end > seen.get(item.machine_pk, (0, 0, 0))[0]:
+            seen[item.machine_pk] = (end, item.message.cores, item.message.memory_mib)
     return seen
 
 
@@ -201,9 +201,10 @@ def _rejected_row(raw: RawMessage, refused: Refused) -> RejectedMessage:
 def _result(verdict: Verdict, inserted: dict[SampleKey, Row]) -> BatchResult:
     """Count each message once. One whose samples were all there already is a duplicate, however that was found out."""
     result = BatchResult(rejected=len(verdict.rejected), samples_duplicate=verdict.samples_duplicate)
-    for item, keys in verdict.accepted:
-        rows = [inserted[key] for key in keys if key in inserted]
-        result.samples_duplicate += len(keys) - len(rows)
+    all_new = inserted is verdict.new
+    for item, fresh in verdict.accepted:
+        rows = [row for key, row in fresh.items() if all_new or key in inserted]
+        result.samples_duplicate += len(fresh) - len(rows)
         if rows:
             result.stored += 1
             result.samples_stored += len(rows)
@@ -296,10 +297,9 @@ def replay_rejected(rejected_pk: int, user: User, limits: Limits, using: str = "
     with transaction.atomic(using=using):
         row = _open_row(rejected_pk, using)
         batch = decode_all([raw_of(row)], limits, using)
-        verdict, inserted = _write_samples(batch, using)
+        verdict, result = _write_samples(batch, using)
         if verdict.rejected:
             raise verdict.rejected[0][1]
-        result = _result(verdict, inserted)
         row.replayed_samples = result.samples_stored
         known = f", {result.samples_duplicate} were stored already" if result.samples_duplicate else ""
         _resolve(row, RejectedMessage.State.REPLAYED, f"{result.samples_stored} samples stored{known}", user)

@@ -19,6 +19,11 @@ class Runs:
         at = bisect_right(self.los, seq) - 1
         return at >= 0 and seq < self.his[at]
 
+    def overlaps(self, lo: int, hi: int) -> bool:
+        """Whether anything of [lo, hi) has been received."""
+        at = bisect_right(self.his, lo)
+        return at < len(self.los) and self.los[at] < hi
+
     def add(self, lo: int, hi: int) -> None:
         """Take in [lo, hi), joining every run that it overlaps or touches."""
         if hi <= lo:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
 
 from usage.buckets import Gains
 from usage.classify import SampleKey, StreamKey
@@ -19,6 +19,7 @@ from usage.wire import Row
 SAMPLES = UsageSample._meta.db_table
 BUCKETS = UsageBucket._meta.db_table
 MACHINES = Machine._meta.db_table
+RUNS = StreamRun._meta.db_table
 KEY_COLUMNS = ("machine_id", "stream", "seq")
 SAMPLE_COLUMNS = (*KEY_COLUMNS, "start_ms", "end_ms", *QUANTITY_COLUMNS)
 ROW_COLUMNS = ("seq", "start_ms", "end_ms", *QUANTITY_COLUMNS)
@@ -47,15 +48,27 @@ def lock_machines(machines: Iterable[int], using: str) -> None:
 
 def load_runs(streams: Iterable[StreamKey], using: str) -> dict[StreamKey, Runs]:
     """Return the runs received so far of each stream that has any."""
-    keys = set(streams)
+    asked = {key: key for key in streams}  # Answer with the caller's own keys: comparing UUIDs costs more than all else here.
     found: dict[StreamKey, list[tuple[int, int]]] = {}
-    for part in chunks(sorted({stream for _, stream in keys}), VALUES_A_STATEMENT // 2):
-        machines = {machine for machine, _ in keys}
-        rows = StreamRun.objects.using(using).filter(stream__in=part)
-        for machine, stream, lo, hi in rows.values_list("machine_id", "stream", "lo", "hi"):
-            if machine in machines and (machine, stream) in keys:
-                found.setdefault((machine, stream), []).append((lo, hi))
+    for part in chunks(sorted(asked), VALUES_A_STATEMENT // 2):
+        for machine, stream, lo, hi in _select_runs(part, using):
+            found.setdefault(asked[machine, stream], []).append((lo, hi))
     return {key: Runs(pairs) for key, pairs in found.items()}
+
+
+def _select_runs(keys: Sequence[StreamKey], using: str) -> list[tuple[int, uuid.UUID, int, int]]:
+    """CROSS JOIN makes SQLite look up each key, and not walk through all runs."""
+    postgres = is_postgres(using)
+    wanted = "SELECT * FROM unnest(%s::int8[], %s::uuid[])" if postgres else f"VALUES {', '.join(['(%s, %s)'] * len(keys))}"
+    values = _arrays(keys) if postgres else [value for machine, stream in keys for value in (machine, stream.hex)]
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            f"WITH wanted (machine, name) AS ({wanted}) SELECT machine_id, stream, lo, hi"  # noqa: S608 names from the models
+            f" FROM wanted CROSS JOIN {RUNS} WHERE machine_id = wanted.machine AND stream = wanted.name",
+            values,
+        )
+        found = cursor.fetchall()
+    return found if postgres else [(machine, uuid.UUID(stream), lo, hi) for machine, stream, lo, hi in found]
 
 
 def load_rows(keys: Iterable[SampleKey], using: str) -> dict[SampleKey, Row]:
@@ -73,21 +86,46 @@ def load_rows(keys: Iterable[SampleKey], using: str) -> dict[SampleKey, Row]:
 
 
 def insert_samples(new: dict[SampleKey, Row], using: str) -> dict[SampleKey, Row]:
-    """Insert the rows that are not there yet and return those. The unique key is the second wall behind the runs."""
+    """Insert the rows that are not there yet and return those. The unique key is the second wall behind the runs.
+
+    The runs have told already what is new, so all rows go in at once; only where the wall stands in the way, in spite
+    of the runs, are they taken back and sorted out one by one.
+    """
     if not new:
         return {}
-    inserted = _copy_samples(new, using) if is_postgres(using) else _insert_samples(new, using)
-    return new if len(inserted) == len(new) else {key: new[key] for key in inserted}
+    try:
+        with transaction.atomic(using=using):
+            _insert_all(new, using)
+        return new
+    except IntegrityError:
+        inserted = _copy_missing(new, using) if is_postgres(using) else _insert_missing(new, using)
+        return {key: new[key] for key in inserted}
 
 
-def _copy_samples(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
+def _insert_all(new: dict[SampleKey, Row], using: str) -> None:
+    columns = ", ".join(SAMPLE_COLUMNS)
+    with connections[using].cursor() as cursor:
+        if is_postgres(using):
+            _copy(cursor, f"{SAMPLES} ({columns})", new, using)
+            return
+        values = ", ".join(["%s"] * len(SAMPLE_COLUMNS))
+        rows = [(machine, stream.hex, *row) for (machine, stream, _), row in new.items()]
+        cursor.executemany(f"INSERT INTO {SAMPLES} ({columns}) VALUES ({values})", rows)  # noqa: S608 names from the models
+
+
+def _copy(cursor: Any, target: str, new: dict[SampleKey, Row], using: str) -> None:
+    """COPY is psycopg's own, so its errors are made Django's here."""
+    with connections[using].wrap_database_errors, cursor.copy(f"COPY {target} FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(PG_TYPES)
+        for (machine, stream, _), row in new.items():
+            copy.write_row((machine, stream, *row))
+
+
+def _copy_missing(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
     columns = ", ".join(SAMPLE_COLUMNS)
     with connections[using].cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE {SAMPLES}) ON COMMIT DELETE ROWS")
-        with cursor.copy(f"COPY incoming ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(PG_TYPES)
-            for (machine, stream, seq), row in new.items():
-                copy.write_row((machine, stream, seq, *row[1:]))
+        _copy(cursor, f"incoming ({columns})", new, using)
         cursor.execute(
             f"INSERT INTO {SAMPLES} ({columns}) SELECT {columns} FROM incoming"  # noqa: S608 names from the models
             f" ON CONFLICT DO NOTHING RETURNING {', '.join(KEY_COLUMNS)}"
@@ -95,16 +133,16 @@ def _copy_samples(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
         return [(machine, stream, seq) for machine, stream, seq in cursor.fetchall()]
 
 
-def _insert_samples(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
+def _insert_missing(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
     inserted: list[SampleKey] = []
-    rows = [(machine, stream.hex, seq, *row[1:]) for (machine, stream, seq), row in new.items()]
+    rows = [(machine, stream.hex, *row) for (machine, stream, _), row in new.items()]
+    group = f"({', '.join(['%s'] * len(SAMPLE_COLUMNS))})"
     with connections[using].cursor() as cursor:
         for part in chunks(rows, VALUES_A_STATEMENT // len(SAMPLE_COLUMNS)):
-            _run_values(
-                cursor,
-                f"INSERT INTO {SAMPLES} ({', '.join(SAMPLE_COLUMNS)}) VALUES ",  # noqa: S608 names from the models
-                part,
+            cursor.execute(
+                f"INSERT INTO {SAMPLES} ({', '.join(SAMPLE_COLUMNS)}) VALUES {', '.join([group] * len(part))}"  # noqa: S608 names from the models
                 f" ON CONFLICT DO NOTHING RETURNING {', '.join(KEY_COLUMNS)}",
+                [value for row in part for value in row],
             )
             inserted += [(machine, uuid.UUID(stream), seq) for machine, stream, seq in cursor.fetchall()]
     return inserted
@@ -112,17 +150,15 @@ def _insert_samples(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
 
 def add_to_buckets(gains: Gains, using: str) -> None:
     """Add to the quarter hours, in key order so that two workers cannot wait for each other."""
-    columns = ("machine_id", "start_ms", *GAIN_COLUMNS)
     updates = ", ".join(f"{column} = {BUCKETS}.{column} + excluded.{column}" for column in GAIN_COLUMNS)
-    rows = [(*key, *gains[key]) for key in sorted(gains)]
-    with connections[using].cursor() as cursor:
-        for part in chunks(rows, VALUES_A_STATEMENT // len(columns)):
-            _run_values(
-                cursor,
-                f"INSERT INTO {BUCKETS} ({', '.join(columns)}) VALUES ",  # noqa: S608 names from the models
-                part,
-                f" ON CONFLICT (machine_id, start_ms) DO UPDATE SET {updates}",
-            )
+    columns = ("machine_id", "start_ms", *GAIN_COLUMNS)
+    _upsert(
+        BUCKETS,
+        dict.fromkeys(columns, "int8"),
+        [(*key, *gains[key]) for key in sorted(gains)],
+        f"(machine_id, start_ms) DO UPDATE SET {updates}",
+        using,
+    )
 
 
 RunPairs = Mapping[StreamKey, list[tuple[int, int]]]
@@ -130,15 +166,14 @@ RunPairs = Mapping[StreamKey, list[tuple[int, int]]]
 
 def save_runs(before: RunPairs, after: RunPairs, using: str) -> None:
     """Write what the batch changed: runs joined into others go, the others are inserted or lengthened."""
-    changed: list[StreamRun] = []
+    changed: list[tuple[int, uuid.UUID, int, int]] = []
     for (machine, stream), pairs in after.items():
         known, kept = dict(before.get((machine, stream), [])), {lo for lo, _ in pairs}
         for part in chunks([lo for lo in known if lo not in kept], VALUES_A_STATEMENT):
             StreamRun.objects.using(using).filter(machine_id=machine, stream=stream, lo__in=part).delete()
-        changed += [StreamRun(machine_id=machine, stream=stream, lo=lo, hi=hi) for lo, hi in pairs if known.get(lo) != hi]
-    StreamRun.objects.using(using).bulk_create(
-        changed, batch_size=5_000, update_conflicts=True, update_fields=["hi"], unique_fields=["machine", "stream", "lo"]
-    )
+        changed += [(machine, stream, lo, hi) for lo, hi in pairs if known.get(lo) != hi]
+    columns = {"machine_id": "int8", "stream": "uuid", "lo": "int8", "hi": "int8"}
+    _upsert(RUNS, columns, changed, "(machine_id, stream, lo) DO UPDATE SET hi = excluded.hi", using)
 
 
 def see_machines(seen: dict[int, tuple[int, int, int]], using: str) -> None:
@@ -146,12 +181,26 @@ def see_machines(seen: dict[int, tuple[int, int, int]], using: str) -> None:
 
     A batch that is older than what is known changes nothing.
     """
+    rows = [(pk, *seen[pk]) for pk in sorted(seen)]
+    if not rows:
+        return
+    postgres = is_postgres(using)
+    arrays = ", ".join(["%s::int8[]"] * 4)
+    new = (
+        f"unnest({arrays}) AS new (pk, at, cores, mib)"
+        if postgres
+        else "(SELECT %s AS pk, %s AS at, %s AS cores, %s AS mib) AS new"
+    )
     statement = (
-        f"UPDATE {MACHINES} SET last_seen_ms = %s, cores = CASE WHEN %s > 0 THEN %s ELSE cores END,"  # noqa: S608 as above
-        " memory_mib = CASE WHEN %s > 0 THEN %s ELSE memory_mib END WHERE id = %s AND last_seen_ms < %s"
+        f"UPDATE {MACHINES} SET last_seen_ms = new.at, cores = CASE WHEN new.cores > 0 THEN new.cores ELSE {MACHINES}.cores END,"  # noqa: S608 names from the models
+        f" memory_mib = CASE WHEN new.mib > 0 THEN new.mib ELSE {MACHINES}.memory_mib END"
+        f" FROM {new} WHERE id = new.pk AND last_seen_ms < new.at"
     )
     with connections[using].cursor() as cursor:
-        cursor.executemany(statement, [(at, cores, cores, mib, mib, pk, at) for pk, (at, cores, mib) in sorted(seen.items())])
+        if postgres:
+            cursor.execute(statement, _arrays(rows))
+        else:
+            cursor.executemany(statement, rows)
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -160,7 +209,21 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield items[start : start + size]
 
 
-def _run_values(cursor: Any, head: str, rows: Sequence[tuple[Any, ...]], tail: str) -> None:
-    """Execute one statement with a VALUES list."""
-    group = f"({', '.join(['%s'] * len(rows[0]))})"
-    cursor.execute(head + ", ".join([group] * len(rows)) + tail, [value for row in rows for value in row])
+def _upsert(table: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], conflict: str, using: str) -> None:
+    """Insert rows of these columns (name to PostgreSQL's type), or do as `conflict` says where one is there already."""
+    if not rows:
+        return
+    head = f"INSERT INTO {table} ({', '.join(columns)})"
+    with connections[using].cursor() as cursor:
+        if is_postgres(using):
+            arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+            cursor.execute(f"{head} SELECT * FROM unnest({arrays}) ON CONFLICT {conflict}", _arrays(rows))  # noqa: S608 names from the models
+        else:
+            values = ", ".join(["%s"] * len(columns))
+            plain = [[value.hex if isinstance(value, uuid.UUID) else value for value in row] for row in rows]
+            cursor.executemany(f"{head} VALUES ({values}) ON CONFLICT {conflict}", plain)
+
+
+def _arrays(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    """The columns of these rows as PostgreSQL writes arrays. Only for numbers and UUIDs, which need no quotes."""
+    return [f"{{{','.join(map(str, column))}}}" for column in zip(*rows, strict=True)]

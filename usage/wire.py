@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,7 +26,9 @@ MAX_DISK_MIB: Final = 2**32
 MAX_BYTES_MOVED: Final = 2**50
 MAX_INTEGER: Final = 2**63 - 1
 TYPE_PREFIX: Final = "corehour.usage.v"
+CURRENT_TYPE: Final = f"{TYPE_PREFIX}1"
 MICRO: Final = 1_000_000
+NAMES_REMEMBERED: Final = 16_384  # A machine and its stream come again with every message.
 STREAM_SPACE: Final = uuid.UUID("8f0c8e6e-54b5-5c7e-9b1a-3f6d5a7c2e10")
 
 
@@ -46,8 +49,7 @@ class Row(NamedTuple):
     memory_upct: int
 
 
-@dataclass(frozen=True, slots=True)
-class RawMessage:
+class RawMessage(msgspec.Struct, frozen=True, gc=False):
     """What Kafka delivered, and where it came from."""
 
     topic: str
@@ -60,8 +62,7 @@ class RawMessage:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A well-formed message. Version 0 is the paper's bare reading: one row, no interval, cores and memory unknown (0)."""
 
     version: int
@@ -115,12 +116,12 @@ def decode(raw: RawMessage, limits: Limits) -> Message:
     value = raw.value or b""
     if len(value) > MAX_BYTES:
         raise Refused("too_large", f"{len(value)} bytes; the most is {MAX_BYTES}")
-    kind = _header(raw, "ce_type")
-    if kind is None:
+    headers = dict(reversed(raw.headers))  # Of a repeated name the first counts.
+    if "ce_type" not in headers:
         return _decode_v0(raw, value, limits)
-    _check_envelope(kind, _header(raw, "ce_specversion"))
+    _check_envelope(headers)
     message = _message(_body(value))
-    _check_address(raw, message.machine)
+    _check_address(raw.key, headers, message.machine)
     for row in message.rows:
         _check_time(row, limits)
     return message
@@ -136,27 +137,24 @@ def claimed_machine(raw: RawMessage) -> str:
     return (raw.key or b"").decode("utf-8", "replace").replace("\0", "")[:63]
 
 
-def _header(raw: RawMessage, name: str) -> str | None:
-    for header, value in raw.headers:
-        if header == name:
-            return (value or b"").decode("utf-8", "replace")
-    return None
+def _check_envelope(headers: dict[str, bytes]) -> None:
+    kind = _text(headers["ce_type"])
+    if kind != CURRENT_TYPE and (not kind.startswith(TYPE_PREFIX) or kind.removeprefix(TYPE_PREFIX).split(".")[0] != "1"):
+        raise Refused("unknown_version", f"ce_type is {kind[:80]!r}; this server reads {CURRENT_TYPE}")
+    if (version := headers.get("ce_specversion", b"1.0")) != b"1.0" and not _text(version).startswith("1."):
+        raise Refused("unknown_version", f"ce_specversion is {_text(version)[:20]!r}; this server reads 1.0")
 
 
-def _check_envelope(kind: str, specversion: str | None) -> None:
-    if not kind.startswith(TYPE_PREFIX) or kind.removeprefix(TYPE_PREFIX).split(".")[0] != "1":
-        raise Refused("unknown_version", f"ce_type is {kind[:80]!r}; this server reads {TYPE_PREFIX}1")
-    if specversion is not None and not specversion.startswith("1."):
-        raise Refused("unknown_version", f"ce_specversion is {specversion[:20]!r}; this server reads 1.0")
+def _check_address(key: bytes | None, headers: dict[str, bytes], machine: str) -> None:
+    if key != machine.encode():
+        raise Refused("foreign_machine", f"the key is {_text(key)[:80]!r}, the message says {machine!r}")
+    expected = b"/machines/" + key
+    if (source := headers.get("ce_source", expected)) != expected:
+        raise Refused("foreign_machine", f"ce_source is {_text(source)[:100]!r}, the message says {machine!r}")
 
 
-def _check_address(raw: RawMessage, machine: str) -> None:
-    key = (raw.key or b"").decode("utf-8", "replace")
-    if key != machine:
-        raise Refused("foreign_machine", f"the key is {key[:80]!r}, the message says {machine!r}")
-    source = _header(raw, "ce_source")
-    if source is not None and source != f"/machines/{machine}":
-        raise Refused("foreign_machine", f"ce_source is {source[:100]!r}, the message says {machine!r}")
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")
 
 
 def _body(value: bytes) -> _Body:
@@ -175,10 +173,9 @@ def _message(body: _Body) -> Message:
         raise Refused("too_many" if body.samples else "empty", f"{len(body.samples)} samples; 1 to {MAX_SAMPLES} are allowed")
     if not 1 <= host.cores <= MAX_CORES or not 1 <= host.memory_mib <= MAX_MEMORY_MIB:
         raise Refused("out_of_range", f"host has {host.cores} cores and {host.memory_mib} MiB")
-    machine = wire_errors.machine_id(body.machine)
     return Message(
         version=1,
-        machine=machine,
+        machine=_machine_id(body.machine),
         stream=_stream(body.stream),
         cores=host.cores,
         memory_mib=host.memory_mib,
@@ -186,6 +183,10 @@ def _message(body: _Body) -> Message:
     )
 
 
+_machine_id = lru_cache(NAMES_REMEMBERED)(wire_errors.machine_id)
+
+
+@lru_cache(NAMES_REMEMBERED)
 def _stream(text: str) -> uuid.UUID:
     try:
         stream = uuid.UUID(text)

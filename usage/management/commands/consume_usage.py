@@ -15,7 +15,7 @@ from kafka.errors import KafkaError
 from usage.broker import usage_consumer
 from usage.ingest import BatchResult, TooMuchPoison
 from usage.live import LivePush
-from usage.worker import LossFound, Worker
+from usage.worker import LossFound, Worker, spare_the_collector
 
 log = logging.getLogger(__name__)
 REPORT_EVERY_S = 30.0
@@ -38,6 +38,7 @@ class Command(BaseCommand):
         self.stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
+        spare_the_collector()
         live = LivePush()
         live.start()
         try:

@@ -1,0 +1,69 @@
+"""The statements of ingest, where an engine could answer otherwise than the other."""
+
+import uuid
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from tests.usage.build import LIMITS, NOW_MS, STREAM, TOPIC_ID, body, machine, offset_row, paper, raw, sample
+from usage import sql
+from usage.ingest import Position, store
+from usage.models import Machine, UsageSample
+from usage.wire import Row, identity_stream
+
+pytestmark = pytest.mark.django_db
+
+
+def _row(seq: int, **changes: int) -> Row:
+    return Row(seq, NOW_MS - 10_000, NOW_MS, 10_000, 1, 1, 1, 1, 1, 1, 1, 1)._replace(**changes)
+
+
+def test_rows_that_are_there_already_are_left_out_and_the_others_inserted() -> None:
+    pk = machine().pk
+    sql.insert_samples({(pk, STREAM, 1): _row(1)}, "default")
+
+    inserted = sql.insert_samples({(pk, STREAM, seq): _row(seq) for seq in range(4)}, "default")
+
+    assert sorted(seq for _, _, seq in inserted) == [0, 2, 3]
+    assert UsageSample.objects.count() == 4
+
+
+def test_a_row_that_breaks_a_rule_of_the_table_is_an_error_that_ingest_knows() -> None:
+    pk = machine().pk
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        sql.insert_samples({(pk, STREAM, 0): _row(0), (pk, STREAM, 1): _row(1, cpu_ms=-1)}, "default")
+
+    assert not UsageSample.objects.exists()
+
+
+def test_runs_are_found_by_machine_and_stream_together() -> None:
+    other = uuid.UUID(int=7)
+    runs = {(1, STREAM): [(0, 5), (7, 9)], (2, STREAM): [(0, 3)], (1, other): [(4, 6)]}
+    sql.save_runs({}, runs, "default")
+
+    found = sql.load_runs({(1, STREAM), (2, other), (1, other)}, "default")
+
+    assert {key: known.pairs() for key, known in found.items()} == {(1, STREAM): [(0, 5), (7, 9)], (1, other): [(4, 6)]}
+
+
+def test_a_machine_remembers_its_newest_sample_and_the_size_that_it_told() -> None:
+    one, two = machine("web-1"), machine("web-2")
+    sql.see_machines({one.pk: (2_000, 8, 1024), two.pk: (1_000, 4, 512)}, "default")
+
+    sql.see_machines({one.pk: (1_999, 1, 1), two.pk: (3_000, 0, 0)}, "default")
+
+    seen = Machine.objects.order_by("code").values_list("last_seen_ms", "cores", "memory_mib")
+    assert list(seen) == [(2_000, 8, 1024), (3_000, 4, 512)]
+
+
+def test_a_sample_cannot_take_the_place_of_a_reading_in_its_batch() -> None:
+    machine()
+    offset_row()
+    reading = paper({"machine_id": "web-1", "cpu_usage": 37.5, "memory_usage": 61.2}, offset=0)
+    forged = raw(body(sample(0), stream=str(identity_stream(TOPIC_ID, 0))), offset=1)
+
+    result = store(Position("resource_usage", TOPIC_ID, 0, 0), [reading, forged], LIMITS)
+
+    assert (result.stored, result.rejected) == (1, 1)
+    assert UsageSample.objects.get().cpu_upct == 37_500_000
