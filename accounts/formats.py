@@ -57,14 +57,10 @@ def money(amount: Decimal, currency: str, locale: str, digits: int | None = None
     return re.sub(r"(?<=[A-Za-z])(?=\d)", "\u00a0", text)  # KWD 1.500, as a letter beside a digit reads badly.
 
 
-def running(exact: Decimal, currency: str, locale: str) -> tuple[str, str, str]:
-    """Write a running total as (money cut to the currency's digits, the two digits after them, what the locale puts behind)."""
-    places = get_currency_precision(currency)
-    whole = exact.quantize(Decimal(1).scaleb(-places), ROUND_DOWN)
-    rest = int(abs(exact - whole).scaleb(places + 2))
-    text = money(whole, currency, locale)
-    end = max(place for place, sign in enumerate(text) if sign.isdigit()) + 1
-    return text[:end], f"{rest:02}", text[end:]
+def running(exact: Decimal, currency: str, locale: str) -> str:
+    """Write a running total with two digits more than the currency has; what lies below them is cut, not rounded."""
+    digits = get_currency_precision(currency) + 2
+    return money(exact.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN), currency, locale, digits)
 
 
 def percent(share: Fraction, digits: int, locale: str) -> str:

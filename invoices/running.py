@@ -24,7 +24,6 @@ def cost_message(customer: Customer) -> dict[str, Any]:
 
 def message_of(cost: Estimate, locale: str) -> dict[str, Any]:
     """Return an estimate as JSON for the socket, the endpoint and the first paint of the page."""
-    whole, rest, behind = formats.running(Decimal(cost.exact_text), cost.currency, locale)
     return {
         "total": cost.total,
         "exact": cost.exact_text,
@@ -32,9 +31,7 @@ def message_of(cost: Estimate, locale: str) -> dict[str, Any]:
         "per_hour": None if cost.per_hour is None else str(formats.decimal_of(cost.per_hour, 4)),
         "at": cost.at.isoformat(),
         "text": {
-            "whole": whole,
-            "rest": rest,
-            "behind": behind,
+            "exact": formats.running(Decimal(cost.exact_text), cost.currency, locale),
             "total": formats.money(Decimal(cost.total), cost.currency, locale),
             "rate": rate_words(cost, locale),
         },

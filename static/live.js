@@ -151,13 +151,9 @@ function onCost(message) {
 
 /** Every text comes written from the server: money is no number here. */
 function showCost({ total, text, lines }) {
-  for (const node of all("[data-running]")) {
-    node.value = total;
-    setText(node.querySelector("[data-whole]"), text.whole);
-    setText(node.querySelector(".subcent"), text.rest);
-    setText(node.querySelector("[data-behind]"), text.behind);
-  }
+  for (const node of all("[data-running]")) node.value = total;
   for (const node of all("[data-total]")) setText(node, text.total);
+  for (const node of all("[data-exact]")) setText(node, text.exact);
   for (const node of all("[data-rate]")) setText(node, text.rate);
   const table = document.querySelector("[data-lines]");
   if (!table) return;

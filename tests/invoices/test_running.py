@@ -42,7 +42,7 @@ def test_the_message_carries_no_float_and_the_invoices_own_total(web: Machine) -
     message = cost_message(web.customer)
 
     assert (message["total"], message["exact"]) == ("9.01", "9.0057")
-    assert message["text"] | {"rate": ""} == {"whole": "€9.00", "rest": "57", "behind": "", "total": "€9.01", "rate": ""}
+    assert message["text"] | {"rate": ""} == {"exact": "€9.0057", "total": "€9.01", "rate": ""}
     assert not [value for value in _leaves(message) if isinstance(value, float)]
 
 
