@@ -1,7 +1,7 @@
 """Reads for live charts: the points of the last quarter hour, as the socket pushes them, so that a chart has no hole."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.db.models import Avg, F, Max, Sum
@@ -11,6 +11,7 @@ from usage.models import Machine, UsageSample
 WINDOW_MS = 15 * 60_000
 MAX_POINTS = 6_000
 STEPS_MS = (1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 180_000, WINDOW_MS)
+HOLD_MS = 30_000
 AHEAD_MS = 5 * 60_000  # As far as ingest lets a machine's clock be in front of ours.
 
 
@@ -67,7 +68,14 @@ def _points(machines: Sequence[Machine], since_ms: int, now_ms: int, step_ms: in
         )
         .order_by()
     )
-    return [_point(by_id[row["machine_id"]], row) for row in rows]
+    return [point for row in rows for point in _held(_point(by_id[row["machine_id"]], row), int(row["length_ms"]), since_ms)]
+
+
+def _held(point: Point, length_ms: int, since_ms: int) -> list[Point]:
+    """Repeat the point of a long interval through it: charts take a minute without a point for a hole, and it was metered."""
+    start = max(point.t - length_ms, since_ms)
+    earlier = range(point.t - HOLD_MS, start, -HOLD_MS) if length_ms > 2 * HOLD_MS else range(0)
+    return [point, *(replace(point, t=t) for t in earlier)]
 
 
 def _point(machine: Machine, row: Mapping[str, Any]) -> Point:

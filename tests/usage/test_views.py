@@ -78,6 +78,16 @@ def test_points_come_since_an_instant_and_never_from_longer_than_a_quarter_hour_
     assert nonsense == everything
 
 
+def test_a_long_interval_is_drawn_through_and_no_further(acme: Customer, client: Client) -> None:
+    end = now_ms()
+    a_sample(a_machine(acme), end, length_ms=120_000)
+
+    points = client.get("/usage/recent.json").json()["points"]
+
+    assert [end - point["t"] for point in points] == [90_000, 60_000, 30_000, 0]
+    assert len({point["cores"] for point in points}) == 1
+
+
 def test_a_large_fleet_gets_coarser_points_and_not_more(acme: Customer, client: Client) -> None:
     web = a_machine(acme)
     Machine.objects.bulk_create(Machine(customer=acme, code=f"m-{number}") for number in range(199))
