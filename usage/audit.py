@@ -58,7 +58,7 @@ def _offsets(using: str) -> Check:
         if consumed != counted:
             found.append(f"{row.topic}-{row.partition}: {consumed} offsets consumed, {counted} counted")
         kept = RejectedMessage.objects.using(using).filter(
-            topic=row.topic, topic_id=row.topic_id, partition=row.partition, offset__gte=row.first_offset
+            topic=row.topic, topic_id=row.log_id, partition=row.partition, offset__gte=row.first_offset
         )
         if (count := kept.count()) != row.rejected:
             found.append(f"{row.topic}-{row.partition}: {row.rejected} rejected by the books, {count} rejected messages kept")

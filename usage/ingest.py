@@ -247,9 +247,11 @@ def open_offset(found: IngestOffset, using: str = "default") -> IngestOffset:
 
 
 def accept_loss(row: IngestOffset, found: IngestOffset, reason: str, using: str = "default") -> IngestOffset:
-    """Go on at the log's first offset although messages are gone, and leave an incident. Return the row as it is now.
+    """Go on although messages are gone, and leave an incident. `found` is the log as Kafka has it, its first offset the one
+    to go on at. Return the row as it is now.
 
-    Within one topic the lost offsets count as skipped; a re-created topic begins a new count of messages.
+    Offsets that retention deleted count as skipped. A re-created topic, and a log that lost its tail and gives its
+    offsets anew, begin a new count of messages; the epoch keeps their names apart from the old ones.
     """
     same_topic = row.topic_id == found.topic_id and row.cluster_id == found.cluster_id
     with transaction.atomic(using=using):
@@ -260,6 +262,7 @@ def accept_loss(row: IngestOffset, found: IngestOffset, reason: str, using: str 
             changes["skipped"] = row.skipped + found.first_offset - row.next_offset
         else:
             changes |= {"first_offset": found.first_offset, "stored": 0, "duplicate": 0, "rejected": 0, "skipped": 0}
+            changes["epoch"] = row.epoch + 1 if same_topic else 0
         guarded = IngestOffset.objects.using(using).filter(pk=row.pk, next_offset=row.next_offset, topic_id=row.topic_id)
         if guarded.update(cluster_id=found.cluster_id, topic_id=found.topic_id, updated_at=now(), **changes) != 1:
             raise LostOwnership(f"{row} moved meanwhile")

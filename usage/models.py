@@ -91,9 +91,9 @@ class UsageBucket(UsageQuantities):
         constraints = [
             models.UniqueConstraint(fields=["machine", "start_ms"], name="bucket_once"),
             models.CheckConstraint(condition=Q(start_ms__gte=0), name="bucket_start"),
-            # Half of what eight bytes hold: on SQLite a sum beyond them would silently become a float.
+            # A month of such quarter hours still adds up in eight bytes; beyond them SQLite fails or turns to floats.
             models.CheckConstraint(
-                condition=Q(*[(f"{column}__range", (0, 2**62)) for column in (*QUANTITY_COLUMNS, "covered_ms", "samples")]),
+                condition=Q(*[(f"{column}__range", (0, 2**51)) for column in (*QUANTITY_COLUMNS, "covered_ms", "samples")]),
                 name="bucket_in_bounds",
             ),
         ]
@@ -131,6 +131,7 @@ class IngestOffset(models.Model):
     partition = models.PositiveIntegerField()
     cluster_id = models.CharField(max_length=64)
     topic_id = models.CharField(max_length=64)
+    epoch = models.PositiveIntegerField(default=0, help_text="How often Kafka lost this log's tail and reused its offsets")
     first_offset = models.BigIntegerField()
     next_offset = models.BigIntegerField()
     stored = models.BigIntegerField(default=0)
@@ -153,6 +154,11 @@ class IngestOffset(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition} at {self.next_offset}"
+
+    @property
+    def log_id(self) -> str:
+        """What makes an offset unique: the topic id, and after a lost tail the epoch too, as offsets are given anew."""
+        return f"{self.topic_id}#{self.epoch}" if self.epoch else self.topic_id
 
 
 class Reason(models.TextChoices):

@@ -22,8 +22,9 @@ MAX_INTERVAL_MS: Final = 3_600_000
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
 MAX_CORES: Final = 65_536
 MAX_MEMORY_MIB: Final = 2**30
-MAX_DISK_MIB: Final = 2**32
-MAX_BYTES_MOVED: Final = 2**50
+# Bounds such that a month of one machine, also with all of it sent thirty times over, adds up in eight bytes.
+MAX_DISK_MIB: Final = 2**31
+MAX_BYTES_A_MS: Final = 2**26
 MAX_INTEGER: Final = 2**63 - 1
 TYPE_PREFIX: Final = "corehour.usage.v"
 CURRENT_TYPE: Final = f"{TYPE_PREFIX}1"
@@ -234,8 +235,8 @@ def _check_amounts(sample: _Sample, host: _Host, duration: int) -> None:
         raise Refused("too_much_memory", f"sample {sample.seq}: {sample.memory_mib_ms} MiB-ms with {host.memory_mib} MiB")
     if sample.disk_mib_ms > MAX_DISK_MIB * duration:
         raise Refused("out_of_range", f"sample {sample.seq}: {sample.disk_mib_ms} MiB-ms of disk in {duration} ms")
-    if max(sample.net_rx, sample.net_tx, sample.disk_read, sample.disk_write) > MAX_BYTES_MOVED:
-        raise Refused("out_of_range", f"sample {sample.seq} moved more than {MAX_BYTES_MOVED} bytes")
+    if max(sample.net_rx, sample.net_tx, sample.disk_read, sample.disk_write) > MAX_BYTES_A_MS * duration:
+        raise Refused("out_of_range", f"sample {sample.seq} moved more than {MAX_BYTES_A_MS} bytes a millisecond")
 
 
 def _mean_upct(used: int, capacity: int) -> int:

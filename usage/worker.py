@@ -140,6 +140,8 @@ class Worker:
 
     def _reopen(self) -> None:
         """Seek every owned partition to where the database stands."""
+        if not self._topic_id() or not self._cluster_id():
+            return  # Not told yet by the broker: an unknown name must not pass for another topic.
         self._flag.raised = False
         self.positions = {}
         owned = sorted(self.consumer.assignment())
@@ -160,6 +162,7 @@ class Worker:
             raise LossFound(f"{loss} Nothing was stored from here on. To go on without it: consume_usage --accept-loss")
         if loss:
             log.warning("%s Accepted, as --accept-loss says", loss)
+            found.first_offset = end if _tail_is_lost(row, found, end) else begin
             return accept_loss(row, found, loss, self.using)
         return row
 
@@ -175,7 +178,7 @@ class Worker:
             self._flag.raised = True
             return BatchResult()
         now_ms = int(self.clock() * 1000)
-        raws = [_raw(record, row.topic_id) for record in records]
+        raws = [_raw(record, row.log_id) for record in records]
         position = Position(row.topic, row.topic_id, row.partition, row.next_offset, self.using)
         try:
             result = store(position, raws, Limits(now_ms, self.max_age_ms), self._guard)
@@ -236,9 +239,9 @@ def spare_the_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def _raw(record: Any, topic_id: str) -> RawMessage:
+def _raw(record: Any, log_id: str) -> RawMessage:
     return RawMessage(
-        record.topic, topic_id, record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+        record.topic, log_id, record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
     )
 
 
@@ -254,6 +257,10 @@ def _batches(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield records[first:]
 
 
+def _tail_is_lost(row: IngestOffset, found: IngestOffset, end: int) -> bool:
+    return row.topic_id == found.topic_id and row.cluster_id == found.cluster_id and end < row.next_offset
+
+
 def _loss(row: IngestOffset, found: IngestOffset, end: int) -> str:
     """Say which messages can never be read, or nothing."""
     name = f"{row.topic}-{row.partition}"
@@ -264,6 +271,6 @@ def _loss(row: IngestOffset, found: IngestOffset, end: int) -> str:
         )
     if found.first_offset > row.next_offset:
         return f"{name}: offsets {row.next_offset} to {found.first_offset - 1} were deleted by retention before they were stored."
-    if end < row.next_offset:
+    if _tail_is_lost(row, found, end):
         return f"{name} ends at offset {end}, before {row.next_offset}, up to which it was stored: Kafka lost its log's tail."
     return ""

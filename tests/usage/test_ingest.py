@@ -241,12 +241,12 @@ def test_more_than_a_hundred_messages_that_raise_in_a_row_stop_the_worker() -> N
 @pytest.mark.usefixtures("books")
 def test_a_bucket_beyond_what_eight_bytes_hold_is_refused_not_rounded() -> None:
     store(_at(0), [raw(body(sample(0)), offset=0)], LIMITS)
-    UsageBucket.objects.update(net_rx=2**62 - 500)
+    UsageBucket.objects.update(net_rx=2**51 - 500)
 
     result = store(_at(1), [raw(body(sample(1)), offset=1)], LIMITS)
 
     assert _counts(result) == (0, 0, 1, 0)
-    assert UsageBucket.objects.get().net_rx == 2**62 - 500
+    assert UsageBucket.objects.get().net_rx == 2**51 - 500
 
 
 @pytest.mark.django_db

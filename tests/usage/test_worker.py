@@ -185,3 +185,23 @@ def test_the_audit_names_a_bucket_that_is_off_by_one(kafka_bootstrap: str, topic
 
     with pytest.raises(CommandError, match="1 differences"):
         call_command("audit_usage")
+
+
+def test_a_log_that_lost_its_tail_goes_on_under_new_names(kafka_bootstrap: str, topic: str) -> None:
+    machine()
+    publish(kafka_bootstrap, topic, [b"broken", *_bodies(3)], partition=0)
+    drain(kafka_bootstrap, topic)
+    # The database stands behind what Kafka has: as if the broker had lost two messages.
+    IngestOffset.objects.filter(partition=0).update(next_offset=6, skipped=2)
+
+    with pytest.raises(LossFound, match="lost its log's tail"):
+        drain(kafka_bootstrap, topic)
+    drain(kafka_bootstrap, topic, accept_loss=True)
+    publish(kafka_bootstrap, topic, [b"broken again", *_bodies(2, first=3)], partition=0)
+    total = drain(kafka_bootstrap, topic)
+
+    assert (total.stored, total.rejected) == (2, 1)
+    row = IngestOffset.objects.get(partition=0)
+    assert (row.epoch, row.first_offset, row.next_offset) == (1, 4, 7)
+    assert sorted(RejectedMessage.objects.values_list("topic_id", flat=True)) == [row.topic_id, f"{row.topic_id}#1"]
+    assert _differences() == []
