@@ -2,13 +2,18 @@
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import TextIO
 
 import psutil
 
@@ -32,11 +37,14 @@ class Tally:
     failed: int = 0
     skipped: int = 0
 
-    def miss(self, why: str) -> None:
-        in_ci = os.environ.get("CI", "").lower() == "true"
-        print(f"NOT RUN: {why}", flush=True)
-        self.failed += in_ci
-        self.skipped += not in_ci
+    def check(self, holds: bool) -> None:
+        self.passed += holds
+        self.failed += not holds
+
+    def add(self, other: "Tally") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
 
     def __str__(self) -> str:
         skipped = f", {self.skipped} skipped" if self.skipped else ""
@@ -44,12 +52,14 @@ class Tally:
 
 
 class Run:
-    def __init__(self, folder: Path, arguments: list[str]) -> None:
+    """The parts of one run, one after another, with what they say in `out`."""
+
+    def __init__(self, folder: Path, arguments: list[str], out: TextIO) -> None:
         self.folder = folder
         self.arguments = arguments
+        self.out = out
         self.tally = Tally()
         self.env = {name: value for name, value in os.environ.items() if name in KEEP or not name.startswith(NOT_OURS)}
-        self.env["COREHOUR_DATA_DIR"] = str(folder / "data")
 
     def lint(self) -> None:
         self._check("format", "ruff", "format", "--check", ".")
@@ -65,13 +75,13 @@ class Run:
             with postgres() as url:
                 self._pytest("postgres", {"DATABASE_URL": url})
         except PostgresMissing as error:
-            self.tally.miss(f"tests on PostgreSQL. {error}")
+            self._miss(f"tests on PostgreSQL. {error}")
 
     def browser(self) -> None:
         """A run of its own: Playwright's loop and pytest-asyncio's cannot share a process."""
         chromium, why = find_chromium(self.folder / "apt.log")
         if chromium is None:
-            self.tally.miss(f"tests in a browser. {why}")
+            self._miss(f"tests in a browser. {why}")
             return
         self._pytest("browser", {"CHROMIUM": chromium}, "tests/browser")
 
@@ -86,9 +96,8 @@ class Run:
             for process in psutil.process_iter(["pid", "cmdline"])
             if _names(process.info["cmdline"], self.folder / "up")
         ]
-        print(f"== left running by bin/up: {left or 'nothing'}", flush=True)
-        self.tally.passed += not left
-        self.tally.failed += bool(left)
+        self._say(f"== left running by bin/up: {left or 'nothing'}")
+        self.tally.check(not left)
 
     def _pytest(self, name: str, env: dict[str, str], *arguments: str) -> None:
         report = self.folder / f"{name}.xml"
@@ -98,33 +107,40 @@ class Run:
             "-q",
             f"--junit-xml={report}",
             "-o",
-            f"cache_dir={self.folder / 'cache'}",
+            f"cache_dir={self.folder / 'cache' / name}",
             *arguments,
             *self.arguments,
         ]
         code = self._run(f"tests: {name}", command, env)
         if code == NO_TESTS:
-            self.tally.miss(f"{name}: pytest found no test")
+            self._miss(f"{name}: pytest found no test")
             return
         counted = _count(report)
-        self.tally.passed += counted.passed
-        self.tally.skipped += counted.skipped
-        self.tally.failed += counted.failed or (1 if code else 0)
+        counted.failed = counted.failed or int(code != 0)
+        self.tally.add(counted)
 
     def _check(self, name: str, program: str, *arguments: str, env: dict[str, str] | None = None) -> None:
         start = [program] if program.endswith(".py") else ["-m", program]
-        code = self._run(name, [*start, *arguments], env or {})
-        self.tally.passed += code == 0
-        self.tally.failed += code != 0
+        self.tally.check(self._run(name, [*start, *arguments], env or {}) == 0)
+
+    def _miss(self, why: str) -> None:
+        in_ci = os.environ.get("CI", "").lower() == "true"
+        self._say(f"NOT RUN: {why}")
+        self.tally.add(Tally(failed=int(in_ci), skipped=int(not in_ci)))
 
     def _run(self, name: str, command: list[str], env: dict[str, str]) -> int:
-        print(f"\n== {name}", flush=True)
+        self._say(f"\n== {name}")
         began = time.monotonic()
-        code = subprocess.run(
-            [sys.executable, *command], env={**self.env, **env}, stdin=subprocess.DEVNULL, check=False
-        ).returncode
-        print(f"== {name}: {'ok' if code == 0 else f'exit code {code}'} after {time.monotonic() - began:.0f} s", flush=True)
-        return code
+        env = {**self.env, "COREHOUR_DATA_DIR": str(self.folder / "data" / name.split()[-1]), **env}
+        done = subprocess.run(
+            [sys.executable, *command], env=env, stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.STDOUT, check=False
+        )
+        how = "ok" if done.returncode == 0 else f"exit code {done.returncode}"
+        self._say(f"== {name}: {how} after {time.monotonic() - began:.0f} s")
+        return done.returncode
+
+    def _say(self, text: str) -> None:
+        print(text, file=self.out, flush=True)
 
 
 def _names(command_line: list[str] | None, folder: Path) -> bool:
@@ -142,16 +158,43 @@ def _count(report: Path) -> Tally:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the parts named first, or all; what follows goes to pytest."""
+    """Run the parts that are named, or all; whatever else is given goes to pytest."""
+    signal.signal(signal.SIGTERM, _stop)
     parts = [argument for argument in arguments if argument in PARTS] or list(PARTS)
     with tempfile.TemporaryDirectory(prefix="corehour-test-") as name, contextlib.ExitStack() as stack:
-        run = Run(Path(name), [argument for argument in arguments if argument not in PARTS])
+        run = Run(Path(name), [argument for argument in arguments if argument not in PARTS], sys.stdout)
         if parts != ["lint"]:
             _start_broker(run, stack)
-        for part in parts:
-            getattr(run, part)()
+        if {"sqlite", "postgres"} <= set(parts):
+            _run_side_by_side(run, parts)
+        else:
+            for part in parts:
+                getattr(run, part)()
     print(f"\n{run.tally}", flush=True)
     return 1 if run.tally.failed else 0
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """Take along what was started; a test run that goes on alone would disturb the next one."""
+    for child in psutil.Process().children(recursive=True):
+        child.terminate()
+    sys.exit(128 + number)
+
+
+def _run_side_by_side(run: Run, parts: list[str]) -> None:
+    """Give the two databases a core each. PostgreSQL's part speaks when its turn in the order has come."""
+    with (run.folder / "postgres.out").open("w+") as out, ThreadPoolExecutor(max_workers=1) as side:
+        other = Run(run.folder, run.arguments, out)
+        other.env = run.env
+        running = side.submit(other.postgres)
+        for part in parts:
+            if part != "postgres":
+                getattr(run, part)()
+                continue
+            running.result()
+            out.seek(0)
+            shutil.copyfileobj(out, run.out)
+            run.tally.add(other.tally)
 
 
 def _start_broker(run: Run, stack: contextlib.ExitStack) -> None:
