@@ -5,12 +5,12 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import ingest
+from benchmarks import ingest, latency
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
 
-BENCHMARKS: dict[str, ModuleType] = {"ingest": ingest}
+BENCHMARKS: dict[str, ModuleType] = {"ingest": ingest, "latency": latency}
 
 
 def main(arguments: list[str]) -> int:

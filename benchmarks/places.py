@@ -27,6 +27,7 @@ class Sqlite:
     name: str = "sqlite"
     version: str = f"SQLite {sqlite3.sqlite_version}"
     made: int = 0
+    cookie: str = ""
 
     def url(self, name: str = "template") -> str:
         return f"sqlite:///{self.folder / name}.sqlite3"
@@ -46,6 +47,7 @@ class Postgres:
     name: str = "postgres"
     version: str = "PostgreSQL"
     made: int = 0
+    cookie: str = ""
 
     def __post_init__(self) -> None:
         with psycopg.connect(self.server) as connection:
@@ -93,7 +95,7 @@ def engine(name: str, where: Place, *, machines: int) -> Iterator[Engine]:
     say(f"preparing {name}")
     with contextlib.ExitStack() as stack:
         made: Engine = Sqlite(where.folder) if name == "sqlite" else Postgres(stack.enter_context(postgres(durable=True)))
-        prepare(where.folder, made.url(), machines)
+        made.cookie = prepare(where.folder, made.url(), machines)
         yield made
 
 

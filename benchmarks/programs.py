@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,14 @@ class Program:
 
     def __init__(self, module: str, *arguments: object, env: dict[str, str]) -> None:
         self.module = module
+        self.log = tempfile.TemporaryFile("w+")  # Of interest only if it fails.
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
             cwd=ROOT,
             env=env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self.log,
             text=True,
         )
 
@@ -46,7 +49,9 @@ class Program:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise BenchmarkError(f"benchmarks.{self.module} ended with {self.process.wait()}; its error is above.")
+            code = self.process.wait()
+            self.log.seek(0)
+            raise BenchmarkError(f"benchmarks.{self.module} ended with code {code}: {last_words(self.log.read())}")
         return json.loads(line)
 
     def go(self) -> None:
@@ -65,6 +70,12 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.log.close()
+
+
+def last_words(log: str) -> str:
+    """The end of what a process said: of a traceback the exception."""
+    return " ".join(log.strip().splitlines()[-3:]) or "it said nothing"
 
 
 @contextlib.contextmanager
@@ -76,7 +87,7 @@ def running(module: str, *arguments: object, env: dict[str, str]) -> Iterator[Pr
         program.end()
 
 
-def prepare(folder: Path, url: str, machines: int) -> None:
-    """Migrate a database, and put a customer with machines into it."""
+def prepare(folder: Path, url: str, machines: int) -> str:
+    """Migrate a database, and put a customer with machines into it. Return the cookie of a signed-in member."""
     with running("prepare", machines, env=environment(folder, DATABASE_URL=url)) as program:
-        program.answer()
+        return str(program.answer()["cookie"])

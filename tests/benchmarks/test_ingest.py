@@ -1,38 +1,44 @@
-"""The ingest benchmark, small: its figures are of a real drain, and its parts are not left behind."""
+"""The ingest benchmark, small: its figures are of a real drain, and a missing part ends it with a sentence."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.benchmarks.command import run
+
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+SMALL = ("--samples", "400", "--packed-samples", "1200", "--machines", "10", "--runs", "1", "--paper-seconds", "1")
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+def test_it_drains_the_topic_and_says_how_fast(tmp_path: Path) -> None:
+    done = run("ingest", "--engine", "sqlite", "--json", *SMALL, TMPDIR=str(tmp_path))
 
-
-def test_it_drains_the_topic_and_says_how_fast() -> None:
-    sizes = ("--samples", "400", "--packed-samples", "1200", "--machines", "10", "--runs", "1", "--paper-seconds", "1")
-
-    run = _run("ingest", "--engine", "sqlite", "--json", *sizes)
-
-    assert run.returncode == 0, run.stderr
-    figures: dict[str, Any] = json.loads(run.stdout)
+    assert done.returncode == 0, done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout)
     stored = {name: figures["sqlite"][name]["samples"] for name in ("one_a_message", "packed", "two_workers")}
     assert stored == {"one_a_message": 400, "packed": 1200, "two_workers": 400}
     assert figures["sqlite"]["one_a_message"]["rejected"] == 0
     assert figures["paper"]["messages"] > 0
     assert figures["sqlite"]["times_the_paper"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_brokers_programs_it_says_so(tmp_path: Path) -> None:
+    blocked = tmp_path / "a file where the cache should be"
+    blocked.touch()
+
+    done = run("ingest", *SMALL, COREHOUR_CACHE_DIR=str(blocked / "cache"))
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("ingest: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_benchmark_is_refused() -> None:
-    run = _run("speed-of-light")
+    done = run("speed-of-light")
 
-    assert run.returncode == 2
-    assert "speed-of-light" in run.stderr
+    assert done.returncode == 2
+    assert "speed-of-light" in done.stderr
