@@ -5,15 +5,31 @@ import secrets
 import zoneinfo
 from typing import Any, ClassVar
 
+import babel
+import babel.numbers
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.timezone import now
 
 CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
-CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", "Use a three-letter ISO 4217 code such as EUR.")
+MAX_GRACE_HOURS = 60 * 24
+
+
+def validate_currency(code: str) -> None:
+    """Raise ValidationError unless the code is a currency of ISO 4217."""
+    if code not in babel.numbers.list_currencies():
+        raise ValidationError(f"{code!r} is no currency. Use a three-letter ISO 4217 code such as EUR.")
+
+
+def validate_locale(name: str) -> None:
+    """Raise ValidationError unless numbers and dates can be written in that locale."""
+    try:
+        babel.Locale.parse(name, sep="-")
+    except (ValueError, babel.UnknownLocaleError) as error:
+        raise ValidationError(f"{name!r} is no known locale. An example: de-DE.") from error
 
 
 def validate_timezone(name: str) -> None:
@@ -61,12 +77,16 @@ class Customer(models.Model):
 
     code = models.CharField(max_length=63, unique=True, validators=[CODE])
     name = models.CharField(max_length=200)
-    currency = models.CharField(max_length=3, validators=[CURRENCY], help_text="ISO 4217, three letters")
+    currency = models.CharField(max_length=3, validators=[validate_currency], help_text="ISO 4217, three letters")
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone], help_text="IANA name")
     address = models.TextField(blank=True, help_text="As printed on the invoice")
     tax_id = models.CharField(max_length=40, blank=True)
-    locale = models.CharField(max_length=16, default="en-GB", help_text="How numbers and dates are written, e.g. de-DE")
-    grace_hours = models.PositiveSmallIntegerField(default=24, help_text="From the end of a month to its final invoice")
+    locale = models.CharField(
+        max_length=16, default="en-GB", validators=[validate_locale], help_text="How numbers and dates are written, e.g. de-DE"
+    )
+    grace_hours = models.PositiveSmallIntegerField(
+        default=24, validators=[MaxValueValidator(MAX_GRACE_HOURS)], help_text="From the end of a month to its final invoice"
+    )
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="customers"
     )
@@ -74,6 +94,9 @@ class Customer(models.Model):
 
     class Meta:
         ordering = ["name", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(grace_hours__lte=MAX_GRACE_HOURS), name="customer_grace_bounded"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,6 +1,7 @@
 """Reads the environment for settings.py, so that a bad value stops the start with a sentence that says how to mend it."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -25,6 +26,22 @@ def flag(name: str, *, default: bool) -> bool:
     if value in {"0", "false", "no", "off"}:
         return False
     raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no. Set it to 1 or 0.")
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """Return one of the allowed words. Raise ImproperlyConfigured for any other."""
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name}={value!r} must be one of {', '.join(allowed)}.")
+    return value
+
+
+def formed(name: str, default: str, pattern: str, example: str) -> str:
+    """Return a text of the pattern's form. Raise ImproperlyConfigured, with the example, for any other."""
+    value = text(name, default)
+    if not re.fullmatch(pattern, value):
+        raise ImproperlyConfigured(f"{name}={value!r} is not of the right form. An example: {example}.")
+    return value
 
 
 def whole(name: str, default: int, *, low: int, high: int) -> int:

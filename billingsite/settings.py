@@ -7,7 +7,6 @@ from typing import Any
 import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from billingsite import environment as env
@@ -114,7 +113,13 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 
 # Database: SQLite needs no server; PostgreSQL by DATABASE_URL=postgres://user:password@host/name
-DATABASES = {"default": environ.Env.db_url_config(env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'corehour.sqlite3'}"))}
+_DATABASE_URL = env.formed(
+    "DATABASE_URL",
+    f"sqlite:///{DATA_DIR / 'corehour.sqlite3'}",
+    r"(sqlite|postgres|postgresql)://.+",
+    "postgres://user@host/name",
+)
+DATABASES = {"default": environ.Env.db_url_config(_DATABASE_URL)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATA_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
@@ -124,8 +129,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
     # A file, so that tests meet WAL and locks as production does, and several runs can stand side by side.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
-elif not DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://; other databases are not supported.")
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if DATABASES["default"]["ENGINE"].endswith("sqlite3") else 60
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -158,10 +161,11 @@ CELERY_BEAT_SCHEDULE = {
 # Kafka
 KAFKA_BOOTSTRAP_SERVERS = env.text("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092")
 KAFKA_GROUP = env.text("KAFKA_GROUP", "corehour-usage")
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 KAFKA_SECURITY: dict[str, str] = {
     key: value
     for key, value in {
-        "security_protocol": env.text("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
+        "security_protocol": env.choice("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", PROTOCOLS),
         "sasl_mechanism": env.text("KAFKA_SASL_MECHANISM", ""),
         "sasl_plain_username": env.text("KAFKA_SASL_USERNAME", ""),
         "sasl_plain_password": env.text("KAFKA_SASL_PASSWORD", ""),
@@ -171,7 +175,7 @@ KAFKA_SECURITY: dict[str, str] = {
 }
 
 # Usage and invoices
-USAGE_TOPIC = env.text("USAGE_TOPIC", "resource_usage")
+USAGE_TOPIC = env.formed("USAGE_TOPIC", "resource_usage", r"[A-Za-z0-9._-]{1,249}", "resource_usage")
 USAGE_MAX_AGE_DAYS = env.whole("USAGE_MAX_AGE_DAYS", 35, low=1, high=3660)
 INVOICE_PREFIX = env.text("INVOICE_PREFIX", "CH")
 SELLER_NAME = env.text("SELLER_NAME", "Corehour Systems")
@@ -191,7 +195,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "accounts.pages.Pages",
     "PAGE_SIZE": 100,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "600/min")},
+    "DEFAULT_THROTTLE_RATES": {"user": env.formed("API_RATE", "600/min", r"[1-9]\d*/(s|sec|m|min|h|hour|d|day)", "600/min")},
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
     "EXCEPTION_HANDLER": "accounts.problems.problem",
 }
@@ -230,4 +234,7 @@ UNFOLD: dict[str, Any] = {
     },
 }  # fmt: skip
 
-LOGGING = logging_config(level=env.text("LOG_LEVEL", "INFO"), json=env.flag("LOG_JSON", default=False))
+LOGGING = logging_config(
+    level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    json=env.flag("LOG_JSON", default=False),
+)

@@ -14,7 +14,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.timezone import now
 
-from accounts.models import CODE, CURRENCY, Customer
+from accounts.models import CODE, Customer, validate_currency
 from invoices.terms import Model, Proration, units_of
 from usage.meters import METERS
 from usage.periods import BUCKET_MS, to_ms
@@ -48,7 +48,7 @@ class RatePlan(models.Model):
     code = models.CharField(max_length=63, unique=True, validators=[CODE])
     name = models.CharField(max_length=120)
     currency = models.CharField(
-        max_length=3, validators=[CURRENCY], help_text="ISO 4217; frozen with the first published version"
+        max_length=3, validators=[validate_currency], help_text="ISO 4217; frozen with the first published version"
     )
     created_at = models.DateTimeField(default=now, editable=False)
 

@@ -304,9 +304,13 @@ def replay_rejected(rejected_pk: int, user: User, limits: Limits, using: str = "
         if verdict.rejected:
             raise verdict.rejected[0][1]
         row.replayed_samples = result.samples_stored
-        known = f", {result.samples_duplicate} were stored already" if result.samples_duplicate else ""
-        _resolve(row, RejectedMessage.State.REPLAYED, f"{result.samples_stored} samples stored{known}", user)
+        known = f", {_samples(result.samples_duplicate)} stored before" if result.samples_duplicate else ""
+        _resolve(row, RejectedMessage.State.REPLAYED, f"{_samples(result.samples_stored)} stored{known}", user)
     return row
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample{'' if count == 1 else 's'}"
 
 
 def discard_rejected(rejected_pk: int, user: User, reason: str, using: str = "default") -> RejectedMessage:

@@ -19,6 +19,7 @@ from usage.wire_errors import Refused
 MAX_BYTES: Final = 256 * 1024
 MAX_SAMPLES: Final = 500
 MAX_INTERVAL_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
 MAX_CORES: Final = 65_536
 MAX_MEMORY_MIB: Final = 2**30
@@ -134,8 +135,9 @@ def identity_stream(topic_id: str, partition: int) -> uuid.UUID:
 
 
 def claimed_machine(raw: RawMessage) -> str:
-    """Return the machine id that a refused message seems to come from: its key, made printable, or nothing."""
-    return (raw.key or b"").decode("utf-8", "replace").replace("\0", "")[:63]
+    """Return the machine id that a refused message seems to come from: its key or what it says itself, made printable."""
+    named = (raw.key or b"").decode("utf-8", "replace") or wire_errors.named_machine(raw.value or b"")
+    return named.replace("\0", "")[:63]
 
 
 def _check_envelope(headers: dict[str, bytes]) -> None:
@@ -246,9 +248,11 @@ def _mean_upct(used: int, capacity: int) -> int:
 
 def _check_time(row: Row, limits: Limits) -> None:
     if row.end_ms > limits.now_ms + MAX_FUTURE_MS:
-        raise Refused("in_future", f"sample {row.seq} ends {row.end_ms - limits.now_ms} ms after the server's clock")
+        raise Refused("in_future", f"sample {row.seq} ends {(row.end_ms - limits.now_ms) // 1000} s after the server's clock")
     if row.start_ms < limits.now_ms - limits.max_age_ms:
-        raise Refused("too_old", f"sample {row.seq} starts {limits.now_ms - row.start_ms} ms before the server's clock")
+        raise Refused(
+            "too_old", f"sample {row.seq} starts {(limits.now_ms - row.start_ms) / DAY_MS:.1f} days before the server's clock"
+        )
 
 
 def _decode_v0(raw: RawMessage, value: bytes, limits: Limits) -> Message:

@@ -64,6 +64,16 @@ def paper_reading(value: bytes) -> tuple[str, Decimal, Decimal]:
     return machine_id(str(machine)), _number(body, "cpu_usage"), _number(body, "memory_usage")
 
 
+def named_machine(value: bytes) -> str:
+    """Return the machine id that a body names, whatever else is wrong with it, or nothing."""
+    try:
+        body = check(value)
+    except Refused:
+        return ""
+    named = body.get("machine_id", body.get("machine", "")) if isinstance(body, dict) else ""
+    return str(named) if isinstance(named, str | int) else ""
+
+
 def _number(body: dict[str, Any], name: str) -> Decimal:
     number = body.get(name)
     if isinstance(number, bool) or not isinstance(number, int | Decimal):

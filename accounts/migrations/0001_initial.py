@@ -23,12 +23,12 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9][a-z0-9-]{0,62}\\Z', 'Use 1 to 63 lower-case letters, digits and hyphens.')])),
                 ('name', models.CharField(max_length=200)),
-                ('currency', models.CharField(help_text='ISO 4217, three letters', max_length=3, validators=[django.core.validators.RegexValidator('\\A[A-Z]{3}\\Z', 'Use a three-letter ISO 4217 code such as EUR.')])),
+                ('currency', models.CharField(help_text='ISO 4217, three letters', max_length=3, validators=[accounts.models.validate_currency])),
                 ('timezone', models.CharField(default='UTC', help_text='IANA name', max_length=64, validators=[accounts.models.validate_timezone])),
                 ('address', models.TextField(blank=True, help_text='As printed on the invoice')),
                 ('tax_id', models.CharField(blank=True, max_length=40)),
-                ('locale', models.CharField(default='en-GB', help_text='How numbers and dates are written, e.g. de-DE', max_length=16)),
-                ('grace_hours', models.PositiveSmallIntegerField(default=24, help_text='From the end of a month to its final invoice')),
+                ('locale', models.CharField(default='en-GB', help_text='How numbers and dates are written, e.g. de-DE', max_length=16, validators=[accounts.models.validate_locale])),
+                ('grace_hours', models.PositiveSmallIntegerField(default=24, help_text='From the end of a month to its final invoice', validators=[django.core.validators.MaxValueValidator(1440)])),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
             options={
@@ -88,5 +88,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='membership',
             constraint=models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'billing', 'viewer'])), name='membership_role_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='customer',
+            constraint=models.CheckConstraint(condition=models.Q(('grace_hours__lte', 1440)), name='customer_grace_bounded'),
         ),
     ]
