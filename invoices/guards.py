@@ -13,6 +13,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 INVOICE_FROZEN = "A finalised invoice never changes."
 VERSION_FROZEN = "A published plan version never changes."
+PLAN_KEPT = "A plan with a published version keeps its code."
 APPEND_ONLY = "Rows of this table are added, never changed."
 
 
@@ -66,7 +67,7 @@ GUARDS = (
     Guard("price_closed", "invoices_price", ("INSERT", "UPDATE"), _version_of("NEW"), VERSION_FROZEN),
     Guard("tier_frozen", "invoices_tier", ("UPDATE", "DELETE"), _price_of("OLD"), VERSION_FROZEN),
     Guard("tier_closed", "invoices_tier", ("INSERT", "UPDATE"), _price_of("NEW"), VERSION_FROZEN),
-    Guard("plan_in_use", "invoices_rateplan", ("UPDATE",), _PLAN_IN_USE, "A plan with a published version keeps its code."),
+    Guard("plan_in_use", "invoices_rateplan", ("UPDATE",), _PLAN_IN_USE, PLAN_KEPT),
     Guard("payment_kept", "invoices_payment", ("UPDATE", "DELETE"), "1 = 1", APPEND_ONLY),
     Guard("payment_final", "invoices_payment", ("INSERT",), f"NOT {_invoice_of('NEW')}", "Only a finalised invoice is paid."),
     Guard("voiding_kept", "invoices_voiding", ("UPDATE", "DELETE"), "1 = 1", APPEND_ONLY),
@@ -89,6 +90,65 @@ GUARDS = (
     ),
 )
 
+
+def _in_the_way(table: str, frozen: str, *keys: str) -> str:
+    """Whether a frozen row holds a unique key of NEW."""
+    same = " OR ".join(keys)
+    return f"EXISTS (SELECT 1 FROM {table} o WHERE ({same}) AND {frozen})"
+
+
+_INVOICE_IN_THE_WAY = _in_the_way(
+    "invoices_invoice",
+    "o.state = 'finalised'",
+    "o.id = NEW.id",
+    "o.number = NEW.number",
+    "o.customer_id = NEW.customer_id AND o.period_start = NEW.period_start AND o.attempt = NEW.attempt",
+)
+_VERSION_IN_THE_WAY = _in_the_way(
+    "invoices_planversion",
+    "o.state = 'published'",
+    "o.id = NEW.id",
+    "o.plan_id = NEW.plan_id AND o.number = NEW.number",
+    "o.plan_id = NEW.plan_id AND o.effective_from = NEW.effective_from AND NEW.state = 'published'",
+)
+_PLAN_IN_THE_WAY = _in_the_way(
+    "invoices_rateplan",
+    "EXISTS (SELECT 1 FROM invoices_planversion v WHERE v.plan_id = o.id AND v.state = 'published')",
+    "o.id = NEW.id",
+    "o.code = NEW.code",
+)
+_LINE_IN_THE_WAY = _in_the_way("invoices_invoiceline", _invoice_of("o"), "o.id = NEW.id")
+_PRICE_IN_THE_WAY = _in_the_way("invoices_price", _version_of("o"), "o.id = NEW.id")
+_TIER_IN_THE_WAY = _in_the_way("invoices_tier", _price_of("o"), "o.id = NEW.id")
+_PAYMENT_IN_THE_WAY = _in_the_way(
+    "invoices_payment", "1 = 1", "o.id = NEW.id", "o.invoice_id = NEW.invoice_id AND o.reference = NEW.reference"
+)
+_VOIDING_IN_THE_WAY = _in_the_way("invoices_voiding", "1 = 1", "o.id = NEW.id", "o.invoice_id = NEW.invoice_id")
+_COUNTER_IN_THE_WAY = _in_the_way("invoices_invoicecounter", "1 = 1", "o.series = NEW.series")
+
+# SQLite's REPLACE and UPDATE OR REPLACE take away the row that is in the way, and no DELETE trigger fires.
+SQLITE_GUARDS = tuple(
+    Guard(f"{name}_{'taken' if event == 'INSERT' else 'hit'}", table, (event,), when, message)
+    for name, table, key, in_the_way, message in (
+        ("invoice", "invoices_invoice", "id", _INVOICE_IN_THE_WAY, INVOICE_FROZEN),
+        ("line", "invoices_invoiceline", "id", _LINE_IN_THE_WAY, INVOICE_FROZEN),
+        ("version", "invoices_planversion", "id", _VERSION_IN_THE_WAY, VERSION_FROZEN),
+        ("price", "invoices_price", "id", _PRICE_IN_THE_WAY, VERSION_FROZEN),
+        ("tier", "invoices_tier", "id", _TIER_IN_THE_WAY, VERSION_FROZEN),
+        ("plan", "invoices_rateplan", "id", _PLAN_IN_THE_WAY, PLAN_KEPT),
+        ("payment", "invoices_payment", "id", _PAYMENT_IN_THE_WAY, APPEND_ONLY),
+        ("voiding", "invoices_voiding", "id", _VOIDING_IN_THE_WAY, APPEND_ONLY),
+        ("counter", "invoices_invoicecounter", "series", _COUNTER_IN_THE_WAY, APPEND_ONLY),
+    )
+    for event, when in (("INSERT", in_the_way), ("UPDATE", f"{in_the_way[:-1]} AND o.{key} <> OLD.{key})"))
+)
+
+
+def guards_of(vendor: str) -> tuple[Guard, ...]:
+    """Return the guards of an engine."""
+    return (*GUARDS, *SQLITE_GUARDS) if vendor == "sqlite" else GUARDS
+
+
 # PostgreSQL empties a table without firing row triggers; refuse that too where a row in it is frozen.
 _FROZEN_ROWS = {
     "invoices_invoice": "state = 'finalised'",
@@ -108,7 +168,7 @@ def install(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
     with schema_editor.connection.cursor() as cursor:
         present = set(schema_editor.connection.introspection.table_names(cursor))
     statements = _postgres if schema_editor.connection.vendor == "postgresql" else _sqlite
-    for guard in GUARDS:
+    for guard in guards_of(schema_editor.connection.vendor):
         if guard.table in present:
             for statement in statements(guard):
                 schema_editor.execute(statement, params=None)
@@ -125,7 +185,7 @@ def drop(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
         for name in names:
             schema_editor.execute(f"DROP FUNCTION IF EXISTS guard_{name}() CASCADE", params=None)
         return
-    for guard in GUARDS:
+    for guard in guards_of(schema_editor.connection.vendor):
         for event in guard.events:
             schema_editor.execute(f"DROP TRIGGER IF EXISTS guard_{guard.name}_{event.lower()}", params=None)
 

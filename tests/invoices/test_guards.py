@@ -6,7 +6,7 @@ from django.db import IntegrityError, connection, transaction
 from accounts.models import Customer
 from invoices import billing, guards
 from invoices.models import Invoice, InvoiceCounter, InvoiceLine, Payment, PlanVersion, Subscription, Voiding
-from tests.invoices.rows import HOUR_MS, LONG_AGO, OCTOBER, used, utc
+from tests.invoices.rows import HOUR_MS, LONG_AGO, NOVEMBER, OCTOBER, used, utc
 from usage.models import Machine
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +149,63 @@ def test_two_subscriptions_to_one_plan_may_touch_and_not_overlap(customer: Custo
     assert customer.subscriptions.count() == 2
 
 
+def columns(table: str, **changed: str) -> str:
+    """The columns of a table, for a copy of its rows with some of them changed."""
+    with connection.cursor() as cursor:
+        names = [column.name for column in connection.introspection.get_table_description(cursor, table)]
+    return ", ".join(changed.get(name, f'"{name}"') for name in names)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite has REPLACE")
+@pytest.mark.parametrize(
+    ("table", "changed", "message"),
+    [
+        ("invoices_invoice", {"customer_name": "'x'"}, FROZEN),
+        ("invoices_invoice", {"id": "NULL", "state": "'draft'", "finalised_at": "NULL", "number": "NULL"}, FROZEN),
+        ("invoices_invoice", {"id": "NULL", "attempt": "7"}, FROZEN),
+        ("invoices_invoiceline", {"amount_minor": "1"}, FROZEN),
+        ("invoices_planversion", {"effective_from": "'2021-01-01'"}, PUBLISHED),
+        ("invoices_planversion", {"id": "NULL", "number": "9"}, PUBLISHED),
+        ("invoices_price", {"price_nano": "1"}, PUBLISHED),
+        ("invoices_tier", {"price_nano": "1"}, PUBLISHED),
+        ("invoices_rateplan", {"currency": "'USD'"}, guards.PLAN_KEPT),
+        ("invoices_payment", {"amount_minor": "1"}, guards.APPEND_ONLY),
+        ("invoices_payment", {"id": "NULL"}, guards.APPEND_ONLY),
+        ("invoices_invoicecounter", {"next_number": "1"}, guards.APPEND_ONLY),
+    ],
+)
+def test_sqlite_replaces_no_frozen_row(invoice: Invoice, table: str, changed: dict[str, str], message: str) -> None:
+    billing.record_payment(invoice, 500, "bank-1", utc(2026, 11, 5).date())
+
+    refused(f"REPLACE INTO {table} SELECT {columns(table, **changed)} FROM {table}", message)  # noqa: S608
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite has REPLACE")
+def test_sqlite_replaces_no_voiding(invoice: Invoice) -> None:
+    billing.void(invoice, "Wrong address")
+
+    refused(f"REPLACE INTO invoices_voiding SELECT {columns('invoices_voiding', id='NULL')} FROM invoices_voiding", "added")  # noqa: S608
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite has REPLACE")
+def test_sqlite_moves_no_row_onto_a_frozen_one(invoice: Invoice, customer: Customer) -> None:
+    draft = billing.draft(customer, NOVEMBER)
+    assert draft is not None
+    line, frozen = draft.lines.all()[0], invoice.lines.all()[0]
+    InvoiceCounter.objects.create(series="OTHER")
+
+    refused(f"UPDATE OR REPLACE invoices_invoice SET id = {invoice.pk} WHERE id = {draft.pk}", FROZEN)  # noqa: S608
+    refused(f"UPDATE OR REPLACE invoices_invoiceline SET id = {frozen.pk} WHERE id = {line.pk}", FROZEN)  # noqa: S608
+    refused(
+        "UPDATE OR REPLACE invoices_invoicecounter SET series = 'CH-2026', next_number = 2 WHERE series = 'OTHER'",
+        guards.APPEND_ONLY,
+    )
+    line.name = "Renamed"
+    line.save()
+
+    assert (invoice.lines.count(), draft.lines.filter(name="Renamed").count()) == (3, 1)
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
 def test_postgresql_cannot_empty_a_table_of_final_invoices(invoice: Invoice) -> None:
     with connection.cursor() as cursor:
@@ -167,6 +224,10 @@ def test_every_guard_is_there_after_all_migrations() -> None:
         cursor.execute(names)
         found = {name for (name,) in cursor.fetchall()}
 
-    missing = [guard.name for guard in guards.GUARDS if not any(name.startswith(f"guard_{guard.name}") for name in found)]
+    missing = [
+        guard.name
+        for guard in guards.guards_of(connection.vendor)
+        if not any(name.startswith(f"guard_{guard.name}") for name in found)
+    ]
 
     assert missing == []
