@@ -8,7 +8,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from http.client import HTTPMessage
+from typing import IO, Protocol
 
 from agent.outbox import Outbox
 
@@ -27,19 +28,32 @@ class Source(Protocol):
         """Everything below this seq is stored; None if that cannot be learnt now."""
 
 
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """The key is for one server: no redirect may take it to another host, another port or out of TLS."""
+
+    def redirect_request(  # noqa: PLR0913 - urllib's signature
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        here, there = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        if here.netloc.lower() != there.netloc.lower() or there.scheme not in (here.scheme, "https"):
+            raise urllib.error.HTTPError(req.full_url, code, f"it redirects to {newurl:.200}, which gets no key", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 class HttpWatermark:
     """GET {server}/api/v1/machines/{machine}/watermark?stream={stream} with a bearer key, answered by {"watermark": n}."""
 
     def __init__(self, server: str, api_key: str | None) -> None:
         self.server = server.rstrip("/")
         self.api_key = api_key
+        self._opener = urllib.request.build_opener(_SameHost)
 
     def __call__(self, machine: str, stream: str) -> int | None:
         url = f"{self.server}/api/v1/machines/{urllib.parse.quote(machine)}/watermark?stream={stream}"
         headers = {"Accept": "application/json", **({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})}
         try:
             request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the configuration allows http and https only
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 return _watermark(json.load(answer))
         except (OSError, ValueError) as error:
             log.info("no watermark from %s: %s", self.server, error)

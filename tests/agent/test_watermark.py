@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Portal(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer: object = {"watermark": 0}
         self.asked: list[tuple[str, str | None]] = []
+        self.moved_to: str | None = None
 
     @property
     def url(self) -> str:
@@ -32,6 +34,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers.get("Authorization")))
+        if self.server.moved_to and self.path != "/moved":
+            self.send_response(302)
+            self.send_header("Location", self.server.moved_to + "/moved")
+            self.end_headers()
+            return
         self.send_response(200 if self.headers.get("Authorization") == "Bearer key-1" else 401)
         self.end_headers()
         self.wfile.write(json.dumps(self.server.answer).encode())
@@ -40,12 +47,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-@pytest.fixture
-def portal() -> Iterator[Portal]:
+@contextmanager
+def serving() -> Iterator[Portal]:
     with Portal() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -84,6 +97,22 @@ def test_without_the_right_key_nothing_is_forgotten(portal: Portal, spool: Spool
     Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url, "other"), keep_days=7).step(T0)
 
     assert kept(spool) == list(range(10))
+
+
+def test_a_redirect_takes_the_key_to_no_other_host(portal: Portal, spool: Spool) -> None:
+    upkeep = Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url, "key-1"), keep_days=7)
+    with serving() as other:
+        other.answer = portal.answer = {"watermark": 6}
+
+        portal.moved_to = other.url
+        upkeep.step(T0)
+        assert other.asked == []
+        assert kept(spool) == list(range(10))
+
+        portal.moved_to = portal.url
+        upkeep.step(T0)
+        assert portal.asked[-1] == ("/moved", "Bearer key-1")
+        assert kept(spool) == [6, 7, 8, 9]
 
 
 def test_a_server_that_is_away_is_no_error(spool: Spool) -> None:
