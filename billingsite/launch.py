@@ -18,6 +18,7 @@ from billingsite.surroundings import Mishap
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
+    os.umask(0o077)  # Usage, sessions and logs are nobody else's to read.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     folder = Path(os.environ.get("COREHOUR_DATA_DIR") or ROOT / "var").absolute()
@@ -52,7 +53,9 @@ def run(folder: Path, options: argparse.Namespace) -> int:
     if options.reset:
         surroundings.forget(folder)
     surroundings.refuse_full_disk(folder)
-    os.environ.update(surroundings.environment(folder, os.environ))
+    shared = surroundings.environment(folder, os.environ)
+    os.environ.update(shared)
+    surroundings.leave_settings(folder, shared)
     startup = Startup(folder)
     try:
         startup.run()

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,18 @@ from billingsite.kafka_node import HOST, is_free
 
 LEAST_FREE_BYTES = 1_000_000_000
 PORTS = {"COREHOUR_PORT": 8000, "COREHOUR_KAFKA_PORT": 9092, "COREHOUR_VALKEY_PORT": 6379}
-KEPT = ["kafka", "valkey", "agent", "demo", "log", "static", "corehour.sqlite3*", "celerybeat-schedule*", "dev.env"]
+FORGOTTEN = [
+    "kafka",
+    "valkey",
+    "agent",
+    "demo",
+    "log",
+    "static",
+    "corehour.sqlite3*",
+    "celerybeat-schedule*",
+    "dev.env",
+    "run.env",
+]
 DEMO_HISTORY_DAYS = "70"  # The demo sends last month's usage, which a real installation would refuse as too old.
 
 
@@ -113,12 +125,19 @@ def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def leave_settings(folder: Path, shared: Mapping[str, str]) -> None:
+    """Write what this start's programs share to run.env (mode 600), so that bin/manage speaks to the same ones."""
+    names = ("COREHOUR_", "KAFKA_", "USAGE_", "REDIS_", "VALKEY_")
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(shared.items()) if name.startswith(names)]
+    private_file(folder / "run.env", "".join(lines))
+
+
 def forget(folder: Path) -> None:
     """Delete what earlier starts kept, and nothing else that may lie in the folder."""
     if os.environ.get("DATABASE_URL"):
         raise Mishap(
             "--reset can only forget the SQLite database in the data folder. Unset DATABASE_URL, or empty that database yourself."
         )
-    for pattern in KEPT:
+    for pattern in FORGOTTEN:
         for path in folder.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -19,7 +19,7 @@ from invoices.parts import NoPriceError
 from invoices.rating import Line
 from usage.periods import Period, month
 
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"(20\d{2})-(0[1-9]|1[0-2])")
 Lines = Sequence[Line] | Sequence[InvoiceLine]
 
 
@@ -51,6 +51,10 @@ class Command(BaseCommand):
             content = preview(customer, period)
             self._show(customer, period, content.lines, f"{final} is final already" if final else "not stored", content.currency)
             return
+        if period.end > now():
+            raise billing.BillingError(
+                f"the period runs until {period.end:%Y-%m-%d %H:%M} UTC; until then see it with --dry-run."
+            )
         invoice = billing.draft(customer, period)
         if invoice is not None and finalise:
             invoice = billing.finalise(invoice)

@@ -1,6 +1,7 @@
 """The worker: stores what agents publish, exactly once, until it is told to stop."""
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ from usage.worker import LossFound, Worker, spare_the_collector
 log = logging.getLogger(__name__)
 REPORT_EVERY_S = 30.0
 DAY_MS = 86_400_000
+PATIENCE_S = 30.0
 
 
 class Command(BaseCommand):
@@ -42,6 +44,7 @@ class Command(BaseCommand):
         live = LivePush()
         live.start()
         try:
+            self.patience_s = PATIENCE_S if options["until_caught_up"] else math.inf
             worker = self._worker(live, options)
             self._run(worker, until_caught_up=options["until_caught_up"])
         except (LossFound, TooMuchPoison) as error:
@@ -60,11 +63,16 @@ class Command(BaseCommand):
         )
 
     def _consumer(self, instance: str | None) -> Any:
-        """Wait for a broker as long as it takes, with a line now and then."""
+        """Wait for a broker as long as it takes, with a line now and then; a drain waits half a minute."""
+        deadline = time.monotonic() + self.patience_s
         while True:
             try:
                 return usage_consumer(instance=instance)
             except KafkaError as error:
+                if time.monotonic() > deadline:
+                    raise CommandError(
+                        f"Kafka at {settings.KAFKA_BOOTSTRAP_SERVERS} does not answer. Start it, or mend KAFKA_BOOTSTRAP_SERVERS."
+                    ) from error
                 log.warning("Kafka at %s does not answer (%s); trying again", settings.KAFKA_BOOTSTRAP_SERVERS, error)
                 if self.stopping.wait(2.0):
                     raise CommandError("Stopped before Kafka answered.") from error
