@@ -158,8 +158,15 @@ _FROZEN_ROWS = {
     "invoices_voiding": "1 = 1",
     "invoices_invoicecounter": "1 = 1",
 }
-# Two sessions may subscribe at once: the second waits here, then sees the first one's row.
-_LOCK = {"invoices_subscription": "PERFORM 1 FROM accounts_customer WHERE id = NEW.customer_id FOR UPDATE;"}
+# PostgreSQL's statements do not see what another session has not committed. A guard that reads other rows first waits
+# for whoever is changing them: two subscribe at once, or a line is added while its invoice is finalised.
+_LOCK = {
+    "invoices_subscription": "PERFORM 1 FROM accounts_customer WHERE id = NEW.customer_id FOR UPDATE;",
+    "invoices_invoiceline": "PERFORM 1 FROM invoices_invoice WHERE id IN (OLD.invoice_id, NEW.invoice_id) FOR SHARE;",
+    "invoices_price": "PERFORM 1 FROM invoices_planversion WHERE id IN (OLD.version_id, NEW.version_id) FOR SHARE;",
+    "invoices_tier": "PERFORM 1 FROM invoices_planversion v JOIN invoices_price p ON p.version_id = v.id"
+    " WHERE p.id IN (OLD.price_id, NEW.price_id) FOR SHARE OF v;",
+}
 
 
 def install(apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:

@@ -58,6 +58,7 @@ def publish(version: PlanVersion, effective_from: datetime | None = None) -> Pla
         raise PlanError(f"{version} is published already.")
     if start is None:
         raise PlanError(f"{version} needs an instant from which it is in force.")
+    _hold_customers(version.plan)
     _check_start(version, start)
     _check_prices(version)
     version.state, version.effective_from, version.published_at = PlanVersion.State.PUBLISHED, start, now()
@@ -117,6 +118,12 @@ def _save_price(version: PlanVersion, terms: PriceTerms) -> None:
         )
         for tier in terms.tiers
     )
+
+
+def _hold_customers(plan: RatePlan) -> None:
+    """Wait for whoever is finalising a month at this plan's prices, and let nobody begin until the new ones are in force."""
+    subscribed = Subscription.objects.filter(plan=plan).values("customer")
+    list(Customer.objects.select_for_update().filter(pk__in=subscribed).order_by("pk").values_list("pk"))
 
 
 def _check_start(version: PlanVersion, start: datetime) -> None:
