@@ -32,7 +32,7 @@ class Service:
     def __init__(self, config: Config, source: Source | None = None) -> None:
         self.config = config
         self.lock = Lock(config.spool_path.parent)
-        self.spool = Spool(config.spool_path, limit_mib=config.spool_mib, drop_acknowledged=config.server is None)
+        self.spool = Spool(config.spool_path, limit_mib=config.spool_mib)
         self.sampler = Sampler(source or Meters())
         self.gate = Gate(Mode.from_json(self.spool.recall("mode")))
         self.outbox = Outbox(config.machine, self.spool)

@@ -62,11 +62,9 @@ class Gap:
 class Spool:
     """One machine's stream on disk. Safe to use from several threads; one process at a time (agent.lock)."""
 
-    def __init__(self, path: Path, *, limit_mib: int = 100, drop_acknowledged: bool = True) -> None:
-        """`drop_acknowledged`: when the spool is full, samples that the broker has may go to make room for new ones."""
+    def __init__(self, path: Path, *, limit_mib: int = 100) -> None:
         self.path = path
         self.limit_mib = limit_mib
-        self.drop_acknowledged = drop_acknowledged
         self._refused: Gap | None = None
         self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -160,15 +158,19 @@ class Spool:
         return True
 
     def _make_room(self) -> bool:
-        """Drop the oldest samples that the broker already has, if that is allowed and there are any."""
-        if not self.drop_acknowledged:
-            return False
+        """Drop the oldest samples that the broker already has, if there are any.
+
+        Even those that the server has not stored: one it refuses holds the watermark for ever, and new usage is nowhere else.
+        """
         try:
             with self._transaction() as db:
                 oldest = "SELECT seq FROM sample WHERE seq < (SELECT acknowledged FROM stream) ORDER BY seq LIMIT ?"
-                return db.execute(f"DELETE FROM sample WHERE seq IN ({oldest})", (ROOM_SAMPLES,)).rowcount > 0  # noqa: S608
+                dropped = db.execute(f"DELETE FROM sample WHERE seq IN ({oldest})", (ROOM_SAMPLES,)).rowcount  # noqa: S608
         except sqlite3.OperationalError:
             return False
+        if dropped:
+            log.warning("the spool is full: its oldest %d samples, which the broker has, make room for new ones", dropped)
+        return dropped > 0
 
     def _refuse(self, samples: Sequence[Sample], reason: str) -> None:
         if self._refused is None:

@@ -122,14 +122,14 @@ def test_a_full_spool_keeps_the_old_refuses_the_new_and_lists_the_gap(tmp_path: 
     assert len(Spool(tmp_path / "spool.sqlite3").gaps()) == 1
 
 
-def test_what_the_broker_has_makes_room_where_no_server_is_asked(tmp_path: Path) -> None:
-    alone = Spool(tmp_path / "alone.sqlite3", limit_mib=1)
-    alone.acknowledge(fill(alone))
-    watched = Spool(tmp_path / "watched.sqlite3", limit_mib=1, drop_acknowledged=False)
-    watched.acknowledge(fill(watched))
+def test_what_the_broker_has_makes_room_and_what_it_has_not_does_not(tmp_path: Path) -> None:
+    sent = Spool(tmp_path / "sent.sqlite3", limit_mib=1)
+    sent.acknowledge(fill(sent))
+    unsent = Spool(tmp_path / "unsent.sqlite3", limit_mib=1)
+    fill(unsent)
 
-    assert alone.append(HOST, [sample(0)] * 200)
-    assert not watched.append(HOST, [sample(0)] * 200)
+    assert sent.append(HOST, [sample(0)] * 200)
+    assert not unsent.append(HOST, [sample(0)] * 200)
 
 
 def test_three_days_at_five_seconds_fit_into_a_tenth_of_the_limit(tmp_path: Path) -> None:
