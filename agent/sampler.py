@@ -31,7 +31,7 @@ class Sampler:
     def __init__(self, source: Source, clock: Clock | None = None) -> None:
         self.source = source
         self.clock = clock or Clock()
-        self.host = source.host()
+        self.host = self._has = source.host()
         self._cpu = CpuLimit()
         self._before = source.read()
         self._start_ms = self._anchor_ms = self.clock.wall_ns() // 1_000_000
@@ -42,12 +42,20 @@ class Sampler:
         after, now_ms = self.source.read(), self._now_ms()
         if now_ms <= self._start_ms:
             return []
-        self.host = self.source.host()
-        whole = between(self._before, after, self._start_ms, now_ms)
-        whole = replace(whole, cpu_ms=self._cpu.limit(whole.cpu_ms, whole.duration_ms, self.host))
+        had, self._has = self._has, self.source.host()
+        self.host = had.or_greater(self._has)
+        whole = self._within_the_host(between(self._before, after, self._start_ms, now_ms))
         self._before, self._start_ms = after, now_ms
         self._follow_the_clock(now_ms)
         return list(split(whole))
+
+    def _within_the_host(self, whole: Sample) -> Sample:
+        """The server refuses a message that claims more than there is: a limit may be set below what is still in use."""
+        return replace(
+            whole,
+            cpu_ms=self._cpu.limit(whole.cpu_ms, whole.duration_ms, self.host),
+            memory_mib_ms=min(whole.memory_mib_ms, self.host.memory_mib * whole.duration_ms),
+        )
 
     def _now_ms(self) -> int:
         return self._anchor_ms + (self.clock.monotonic_ns() - self._anchor_ns) // 1_000_000

@@ -13,6 +13,10 @@ class Host:
     cores: int
     memory_mib: int
 
+    def or_greater(self, other: "Host") -> "Host":
+        """The greater of each: what there was to use in an interval in which the machine grew or shrank."""
+        return Host(max(self.cores, other.cores), max(self.memory_mib, other.memory_mib))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -13,9 +13,10 @@ class Machine:
 
     def __init__(self) -> None:
         self.now = reading()
+        self.has = Host(cores=2, memory_mib=4_096)
 
     def host(self) -> Host:
-        return Host(cores=2, memory_mib=4_096)
+        return self.has
 
     def read(self) -> Reading:
         return self.now
@@ -93,3 +94,31 @@ def test_cpu_stays_within_the_cores(sampler: Sampler, machine: Machine, time: Ti
     (sample,) = sampler.take()
 
     assert sample.cpu_ms == 2_000
+
+
+def test_in_an_interval_in_which_the_machine_shrinks_it_had_what_it_had_before(
+    sampler: Sampler, machine: Machine, time: Time
+) -> None:
+    machine.now = reading(memory_mib=4_000)
+    time.pass_ms(1_000)
+    sampler.take()
+    machine.now, machine.has = reading(cpu_ms=1_500, memory_mib=1_000), Host(cores=1, memory_mib=1_024)
+    time.pass_ms(1_000)
+
+    (shrinking,) = sampler.take()
+    assert (shrinking.cpu_ms, shrinking.memory_mib_ms) == (1_500, 2_500_000)  # More than one core and 1,024 MiB can give.
+    assert sampler.host == Host(cores=2, memory_mib=4_096)
+
+    time.pass_ms(1_000)
+    sampler.take()
+    assert sampler.host == Host(cores=1, memory_mib=1_024)
+
+
+def test_memory_stays_within_the_limit_even_if_more_is_still_in_use(sampler: Sampler, machine: Machine, time: Time) -> None:
+    machine.now, machine.has = reading(memory_mib=4_000), Host(cores=2, memory_mib=1_024)
+    used = []
+    for _ in range(2):
+        time.pass_ms(1_000)
+        used += [(sample.memory_mib_ms, sampler.host.memory_mib) for sample in sampler.take()]
+
+    assert used == [(2_512_000, 4_096), (1_024_000, 1_024)]
