@@ -72,6 +72,9 @@ class Outbox:
         self._again_from = seq
 
     def _go_back(self) -> None:
+        if self.spool.is_left():
+            self.spool.begin_again()
+            self._backlog, self._live, self._again_from = Lane(0), None, None
         seq, self._again_from = self._again_from, None
         if seq is None:
             return

@@ -102,10 +102,15 @@ class Spool:
             db.execute("UPDATE stream SET acknowledged = min(?, next)", (end,))
 
     def forget_below(self, watermark: int) -> int:
-        """The server has stored everything below `watermark`: delete it. Return how many went."""
+        """The server has stored everything below `watermark`: delete it. Return how many went.
+
+        A watermark above `next` speaks of samples that another spool sent as this stream: that deletes nothing of ours.
+        """
         with self._transaction() as db:
+            if watermark > db.execute("SELECT next FROM stream").fetchone()[0]:
+                return 0
             _remember_time(db, watermark)
-            db.execute("UPDATE stream SET watermark = max(watermark, min(?, next))", (watermark,))
+            db.execute("UPDATE stream SET watermark = max(watermark, ?)", (watermark,))
             db.execute("UPDATE stream SET acknowledged = max(acknowledged, watermark)")
             return db.execute("DELETE FROM sample WHERE seq < ?", (watermark,)).rowcount
 
@@ -115,6 +120,24 @@ class Spool:
             return db.execute(
                 "DELETE FROM sample WHERE end_ms < ? AND seq < (SELECT acknowledged FROM stream)", (end_ms,)
             ).rowcount
+
+    def leave(self, stream: str) -> None:
+        """Resolve, through restarts, that nothing more is sent as this stream. `begin_again` is for the thread that sends."""
+        self.remember("left", stream)
+
+    def is_left(self) -> bool:
+        return self.recall("left") == self.stream
+
+    def begin_again(self) -> None:
+        """A new stream, in which what the broker has not acknowledged is numbered from 0."""
+        stream, before = str(uuid.uuid4()), self.position()
+        with self._transaction() as db:
+            db.execute("DELETE FROM sample WHERE seq < ?", (before.acknowledged,))
+            db.execute("UPDATE sample SET seq = ? - seq - 1", (before.acknowledged,))  # Through negative numbers: those are free.
+            db.execute("UPDATE sample SET seq = -seq - 1")
+            db.execute("UPDATE stream SET uuid = ?, next = next - acknowledged, acknowledged = 0, watermark = 0", (stream,))
+        self.stream = stream
+        log.error("%s: a new stream, %s, begins with the %d samples not sent yet", self.path, stream, before.waiting)
 
     def gaps(self) -> list[Gap]:
         with self._lock:

@@ -82,7 +82,7 @@ class Upkeep:
 
     def step(self, now_ms: int) -> None:
         spool = self.outbox.spool
-        if self.source:
+        if self.source and not spool.is_left():  # Between leaving a stream and beginning the next its watermark means nothing.
             self._learn(self.source(self.outbox.machine, spool.stream))
         spool.forget_before(now_ms - self.keep_ms)
 
@@ -91,12 +91,24 @@ class Upkeep:
             self._moved_at = self._monotonic()
             return
         position = self.outbox.spool.position()
+        if watermark > position.next:
+            self._leave(watermark, position.next)
+            return
         if watermark > position.watermark:
             self.outbox.spool.forget_below(watermark)
         if watermark > position.watermark or watermark >= position.acknowledged:
             self._moved_at, self._patience_s = self._monotonic(), STUCK_S
         elif self._monotonic() - self._moved_at >= self._patience_s:
             self._send_again(watermark)
+
+    def _leave(self, watermark: int, written: int) -> None:
+        """The server has numbers that this spool never gave: somebody else sends, or sent, as this stream."""
+        spool = self.outbox.spool
+        log.error(
+            "%s: the server has stream %s up to %d, this spool only wrote up to %d: it was rolled back or copied",
+            self.outbox.machine, spool.stream, watermark, written,
+        )  # fmt: skip
+        spool.leave(spool.stream)
 
     def _send_again(self, watermark: int) -> None:
         """The broker had them, the server still has not: the topic may have been lost. Each time wait twice as long."""
@@ -106,10 +118,11 @@ class Upkeep:
 
 
 def run(upkeeps: Sequence[Upkeep], stopping: threading.Event) -> None:
-    """The thread around it."""
-    while not stopping.wait(POLL_S):
+    """The thread around it. It asks at once: a spool that is behind the server must know before it has caught up."""
+    while not stopping.is_set():
         for upkeep in upkeeps:
             try:
                 upkeep.step(time.time_ns() // 1_000_000)
             except Exception:  # A full disk, say; the next minute may be better.
                 log.exception("upkeep of the spool failed")
+        stopping.wait(POLL_S)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.spool import Gap, Spool
+from agent.spool import Gap, Position, Spool
 from tests.agent.build import HOST, T0, sample, spool_with
 
 
@@ -60,14 +60,31 @@ def test_a_server_that_is_ahead_of_the_acknowledgement_is_believed(tmp_path: Pat
     assert spool.position().waiting == 3
 
 
-def test_a_server_that_claims_more_than_was_ever_written_moves_no_number(tmp_path: Path) -> None:
+def test_a_server_that_claims_more_than_was_ever_written_moves_no_number_and_deletes_nothing(tmp_path: Path) -> None:
     spool = spool_with(tmp_path, 2)
 
-    spool.forget_below(1_000)
+    assert spool.forget_below(1_000) == 0
     spool.append(HOST, [sample(2)])
+    assert seqs(spool) == [0, 1, 2]
+    assert spool.position().waiting == 3
 
-    assert seqs(spool) == [2]
-    assert spool.position().waiting == 1
+    assert spool.forget_below(3) == 3
+
+
+def test_a_new_stream_begins_with_what_is_unsent_and_stays_after_a_restart(tmp_path: Path) -> None:
+    spool = spool_with(tmp_path, 10)
+    before = spool.stream
+    spool.acknowledge(4)
+
+    spool.begin_again()
+    spool.append(HOST, [sample(10)])
+    spool.close()
+
+    again = Spool(tmp_path / "spool.sqlite3")
+    assert again.stream == spool.stream != before
+    assert [numbered.seq for numbered in again.read(0, 100, 100)] == list(range(7))
+    assert [numbered.sample for numbered in again.read(0, 100, 100)] == [sample(number) for number in range(4, 11)]
+    assert again.position() == Position(next=7, acknowledged=0, watermark=0, end_ms=sample(10).end_ms)
 
 
 def test_by_age_only_acknowledged_samples_go(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from agent.outbox import Outbox
 from agent.spool import Spool
-from agent.watermark import DAY_MS, HttpWatermark, Upkeep
-from tests.agent.build import T0, Time, spool_with
+from agent.watermark import DAY_MS, HttpWatermark, Upkeep, run
+from tests.agent.build import HOST, T0, Time, sample, spool_with
 
 
 class Portal(ThreadingHTTPServer):
@@ -128,6 +128,58 @@ def test_without_a_server_what_the_broker_has_goes_after_some_days(spool: Spool)
     assert kept(spool) == list(range(10))
     upkeep.step(T0 + 7 * DAY_MS + 25_001)
     assert kept(spool) == [5, 6, 7, 8, 9]
+
+
+def test_a_spool_that_is_behind_the_server_loses_nothing_unsent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool = spool_with(tmp_path, 10)
+    spool.acknowledge(7)
+    outbox, first, asked = Outbox("web-1", spool), spool.stream, list[str]()
+
+    def server(machine: str, stream: str) -> int:
+        asked.append(stream)
+        return 500 if stream == first else 2
+
+    upkeep = Upkeep(outbox, server, keep_days=7)
+    upkeep.step(T0)
+    assert kept(spool) == list(range(10))
+    assert "the server has stream" in caplog.text
+    assert spool.append(HOST, [sample(number) for number in range(10, 600)])  # Ahead of 500 before anything could be sent.
+    upkeep.step(T0)
+    assert asked == [first]
+
+    sent = [json.loads(message.value) for message in outbox.collect()]
+    assert {body["stream"] for body in sent} == {spool.stream} != {first}
+    assert [one["seq"] for body in sent for one in body["samples"]] == list(range(593))
+    assert sent[0]["samples"][0]["start"] == sample(7).start_ms
+    assert outbox.settle([True] * len(sent)) == 593
+
+    upkeep.step(T0)
+    assert asked == [first, spool.stream]
+    assert spool.oldest() == 2
+    assert outbox.collect() == []
+
+
+def test_a_batch_under_way_when_a_stream_is_left_goes_again_in_the_next(spool: Spool) -> None:
+    spool.append(HOST, [sample(10)])
+    outbox = Outbox("web-1", spool)
+    under_way = outbox.collect()
+
+    Upkeep(outbox, lambda machine, stream: 500, keep_days=7).step(T0)
+    outbox.settle([False] * len(under_way))
+
+    assert [message.value.count(b'"seq"') for message in outbox.collect()] == [1]
+
+
+def test_the_server_is_asked_at_once(spool: Spool) -> None:
+    stopping = threading.Event()
+
+    def server(machine: str, stream: str) -> int:
+        stopping.set()
+        return 6
+
+    run([Upkeep(Outbox("web-1", spool), server, keep_days=7)], stopping)
+
+    assert spool.position().watermark == 6
 
 
 def test_a_watermark_that_stands_still_makes_the_agent_send_again_ever_more_rarely(spool: Spool) -> None:
