@@ -4,6 +4,7 @@ A draft is rated anew whenever asked, and once more in the transaction that fina
 lines are frozen by triggers; payments and a voiding are rows of their own.
 """
 
+import logging
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
@@ -19,6 +20,7 @@ from invoices.money import amount_text, exact_text
 from invoices.rating import Line
 from usage.periods import Period
 
+log = logging.getLogger(__name__)
 DUE_DAYS = 14
 # From the end of a subscription to the last month that may still bring a correction.
 _LATE = timedelta(days=settings.USAGE_MAX_AGE_DAYS + 62)
@@ -102,32 +104,64 @@ def void(invoice: Invoice, reason: str, by: str = "") -> Voiding:
 def close(customer: Customer, at: datetime | None = None) -> list[Invoice]:
     """Bill every month that is over: draft it in the grace period, finalise it after. Return the invoices touched."""
     moment = at or now()
+    newest = billing_period(customer, billing_period(customer, moment).start - timedelta(hours=1))
     touched = []
     for period in open_periods(customer, moment):
-        invoice = draft(customer, period)
-        if invoice is not None and period.end + timedelta(hours=customer.grace_hours) <= moment:
-            invoice = finalise(invoice, moment)
+        try:
+            invoice = _close_period(customer, period, moment, whole_history=period.end >= newest.end)
+        except BillingError as error:
+            log.info("%s from %s: %s", customer.code, period.start, error)  # Another run was here first: go on with the next.
+            continue
         touched += [invoice] if invoice is not None else []
     return touched
 
 
-def open_periods(customer: Customer, at: datetime) -> Iterator[Period]:
-    """Yield the months over by `at` that no final invoice covers, oldest first.
+def _close_period(customer: Customer, period: Period, at: datetime, *, whole_history: bool) -> Invoice | None:
+    """Late usage of any age makes an invoice of its own in the newest month that is over, and joins one that is made anyway."""
+    invoice = draft(customer, period, whole_history=whole_history)
+    if invoice is None or period.end + timedelta(hours=customer.grace_hours) > at:
+        return invoice
+    return finalise(invoice, at)
 
-    They begin with the first subscription and, after the last one has ended, go on while late usage may still arrive.
+
+def open_periods(customer: Customer, at: datetime) -> Iterator[Period]:
+    """Yield what is over by `at` and no final invoice covers: voided periods as they were, then months, oldest first.
+
+    The months begin with the first subscription. After the last one has ended they go on while a machine may still send
+    usage; from then on only the newest is yielded, which holds what an operator admitted later.
     """
     subscriptions = Subscription.objects.filter(customer=customer).order_by("start")
     first = subscriptions.first()
     if first is None:
         return
+    again = _voided_periods(customer)
+    yield from again
     ends = [subscription.end for subscription in subscriptions]
     last_end = None if None in ends else max(end for end in ends if end is not None)
-    until = at if last_end is None else min(at, last_end + _LATE)
     start = first.start
-    while (period := billing_period(customer, start)).end <= until:
-        if _final_within(customer, period) is None:
-            yield period
+    while (period := billing_period(customer, start)).end <= at:
         start = period.end
+        late = last_end is not None and period.end > last_end + _LATE and billing_period(customer, start).end <= at
+        if not late and not any(_overlap(period, other) for other in again) and _final_within(customer, period) is None:
+            yield period
+
+
+def _voided_periods(customer: Customer) -> list[Period]:
+    """Return the periods of void invoices that no final one covers: they are billed anew from edge to edge.
+
+    After a change of the customer's zone they are no longer what its calendar would say.
+    """
+    void = Invoice.objects.filter(customer=customer, voiding__isnull=False).order_by("period_start", "-period_end")
+    periods: list[Period] = []
+    for start, end in void.values_list("period_start", "period_end"):
+        period = Period(start, end)
+        if not any(_overlap(period, other) for other in periods) and _final_within(customer, period) is None:
+            periods.append(period)
+    return periods
+
+
+def _overlap(one: Period, other: Period) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _final_within(customer: Customer, period: Period) -> Invoice | None:

@@ -1,5 +1,6 @@
 """The life of an invoice: draft, final, paid or void; numbers without a gap; each month once."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -227,3 +228,40 @@ def test_after_a_move_to_another_zone_no_hour_is_billed_twice_or_never(customer:
     assert (period.start, period.end) == (OCTOBER.end, utc(2026, 12, 1, 5))
     with pytest.raises(BillingError, match="billed that period already"):
         billing.draft(customer, Period(utc(2026, 10, 1, 4), utc(2026, 11, 1, 4)))
+
+
+def test_a_void_month_is_billed_anew_from_edge_to_edge_after_a_move_to_another_zone(plan: RatePlan, db: None) -> None:
+    """October of Berlin was the first month, void, and lies across two months of New York; November is final."""
+    customer = a_customer()
+    subscribed(customer, plan, OCTOBER.start)
+    first, _ = billing.close(customer, utc(2026, 12, 3))
+    billing.void(first, "Wrong address")
+    customer.timezone = "America/New_York"
+    customer.save()
+
+    anew = billing.close(customer, utc(2026, 12, 3))
+
+    assert [(invoice.period_start, invoice.period_end, invoice.total_minor) for invoice in anew] == [
+        (OCTOBER.start, OCTOBER.end, 900)
+    ]
+    assert billing.close(customer, utc(2026, 12, 3)) == []
+
+
+def test_a_month_that_another_run_has_closed_holds_up_no_later_one(
+    plan: RatePlan, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other run finalises October between this one's look at the open months and its draft."""
+    customer = a_customer()
+    subscribed(customer, plan, OCTOBER.start)
+    seen = billing.open_periods
+
+    def seen_too_early(customer: Customer, at: datetime) -> Iterator[Period]:
+        periods = list(seen(customer, at))
+        final(customer, OCTOBER)
+        yield from periods
+
+    monkeypatch.setattr(billing, "open_periods", seen_too_early)
+
+    made = billing.close(customer, utc(2026, 12, 3))
+
+    assert [(invoice.number, invoice.period_start) for invoice in made] == [("CH-2026-0002", NOVEMBER.start)]
