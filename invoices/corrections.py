@@ -7,6 +7,8 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+
 from accounts.models import Customer
 from invoices.catalogue import contracts
 from invoices.explain import instant_text
@@ -45,6 +47,26 @@ def corrections(
     return [line for invoice in closed for line in _corrections_of(customer, invoice, agreed, billed)]
 
 
+def charged_before(customer: Customer, period: Period) -> list[Line]:
+    """Return lines that give back what other final invoices charged for a period as corrections.
+
+    Only a period that is billed anew has them: its void invoice was corrected by later ones, which still hold.
+    """
+    corrected = InvoiceLine.objects.filter(
+        invoice__in=Invoice.objects.final().filter(customer=customer, period_start__gte=period.end),
+        kind=InvoiceLine.Kind.CORRECTION,
+    )
+    entries = _by_charge(corrected.filter(period_start__gte=period.start, period_start__lt=period.end))
+    as_billed = Invoice(period_start=period.start, period_end=period.end, timezone=customer.timezone, currency=customer.currency)
+    lines = []
+    for entry in entries.values():
+        if entry.line.invoice.currency != customer.currency:
+            raise CurrencyError(f"{entry.line.invoice} has charged for {_name_of(as_billed)} in {entry.line.invoice.currency}.")
+        line = _difference(as_billed, None, entry)
+        lines += [_taken_off(line, entry)] if line else []
+    return lines
+
+
 def period_name(period: Period, zone: ZoneInfo) -> str:
     """Return a period as people name it: "October 2026" for a month, else its first and last day."""
     first = period.start.astimezone(zone)
@@ -78,9 +100,12 @@ def _corrections_of(
 def _billed(customer: Customer, since: datetime) -> Mapping[str, Billed]:
     """Return what was charged for each price over each span since an instant, by its own line and by later corrections."""
     final = Invoice.objects.final().filter(customer=customer)
-    lines = InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since).select_related("invoice")
+    return _by_charge(InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since))
+
+
+def _by_charge(lines: QuerySet[InvoiceLine]) -> dict[str, Billed]:
     billed: dict[str, Billed] = {}
-    for line in lines.order_by("invoice__period_start", "invoice_id", "position"):
+    for line in lines.select_related("invoice").order_by("invoice__period_start", "invoice_id", "position"):
         entry = billed.setdefault(line.charge_key, Billed(line))
         entry.amount_minor += line.amount_minor
         entry.quantity += line.quantity
@@ -122,6 +147,11 @@ def _difference(invoice: Invoice, rated: Line | None, billed: Billed | None) -> 
         amount_minor=owed_minor,
         derivation={**base.derivation, "correction": _explanation(invoice, rated, billed)},
     )
+
+
+def _taken_off(line: Line, entry: Billed) -> Line:
+    correction = {**line.derivation["correction"], "taken_off": True}
+    return replace(line, name=f"{entry.line.name}, billed already", derivation={**line.derivation, "correction": correction})
 
 
 def _explanation(invoice: Invoice, rated: Line | None, billed: Billed | None) -> dict[str, Any]:

@@ -145,6 +145,10 @@ def _correction(correction: Mapping[str, Any], invoice: Invoice) -> str:
     """Usage that came late, in one sentence."""
     symbol = invoice.currency
     billed_by = ", ".join(correction["invoices"]) or "no invoice"
+    if correction.get("taken_off"):
+        return (
+            f"{correction['billed']} {symbol} was billed for {correction['period']} by {billed_by} already and is taken off here."
+        )
     return (
         f"{correction['period']} comes to {correction['rated']} {symbol} with all usage known now;"
         f" {correction['billed']} {symbol} was billed by {billed_by}."

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 
 from accounts.models import Customer
 from invoices.catalogue import contracts
-from invoices.corrections import corrections
+from invoices.corrections import charged_before, corrections
 from invoices.gather import billing_period, check_currency, gather, machine_usage, parts_of, quarter_after
 from invoices.money import amount_text, rounded_text
 from invoices.parts import slices
@@ -94,7 +94,7 @@ def preview(customer: Customer, period: Period, *, whole_history: bool = False) 
     With `whole_history` every closed period is looked through for late usage, not only those that a machine can still add to.
     """
     late = corrections(customer, period, None if whole_history else _oldest_open(period))
-    lines = (*rate(gather(customer, period), period, customer.zone), *late)
+    lines = (*rate(gather(customer, period), period, customer.zone), *charged_before(customer, period), *late)
     return Estimate(customer.code, customer.currency, customer.timezone, period, now(), lines, None)
 
 

@@ -1,6 +1,6 @@
 """Late usage of a closed month is billed on the next invoice, with the tiers of its own month, and never twice."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -106,6 +106,41 @@ def test_a_void_correction_is_owed_again(customer: Customer, machine: Machine) -
     assert billed(customer, NOVEMBER).lines.get(kind="correction").amount_minor == 100
 
 
+def test_a_month_billed_anew_takes_off_what_a_later_invoice_charged_for_it(customer: Customer, machine: Machine) -> None:
+    """CPU of October: 4.00, and 1.60 more on November's invoice. Billed anew, October comes to 5.60 in all and not 7.20."""
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    first = billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=40 * HOUR_MS)
+    second = billed(customer, NOVEMBER)
+    billing.void(first, "Wrong address")
+
+    anew = billed(customer, OCTOBER)
+
+    assert [(line.name, line.amount_minor) for line in anew.lines.all()] == [
+        ("Base fee", 900),
+        ("CPU", 560),
+        ("CPU, correction for October 2026, billed already", -160),
+    ]
+    assert anew.lines.get(kind="correction").derivation["correction"]["taken_off"]
+    assert (first.total_minor, second.total_minor, anew.total_minor) == (1300, 1060, 1300)
+    assert billed(customer, DECEMBER).total_minor == 900
+
+
+def test_a_correction_that_was_taken_off_and_is_void_is_owed_again(customer: Customer, machine: Machine) -> None:
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+    first = billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=40 * HOUR_MS)
+    second = billed(customer, NOVEMBER)
+    billing.void(first, "Wrong address")
+    billed(customer, OCTOBER)
+    billing.void(second, "Wrong address")
+
+    november = billed(customer, NOVEMBER)
+
+    assert [(line.kind, line.amount_minor) for line in november.lines.all()] == [("flat_fee", 900), ("correction", 160)]
+    assert sum(Invoice.objects.final().values_list("total_minor", flat=True)) == 900 + 560 + 900
+
+
 def test_moving_a_machine_to_another_class_changes_no_closed_month(db: None) -> None:
     customer = a_customer()
     subscribed(customer, published(CPU, {**CPU, "name": "GPU", "selector": "gpu", "unit_price": "1"}))
@@ -132,6 +167,23 @@ def test_usage_of_a_customer_who_left_is_still_corrected(db: None) -> None:
 
     assert [(invoice.number, invoice.total_minor) for invoice in last] == [("CH-2026-0002", 400)]
     assert billing.close(customer, utc(2027, 3, 1)) == []
+
+
+@pytest.mark.parametrize("end", [None, utc(2026, 3, 31, 22)], ids=["still here", "left in March"])
+def test_usage_of_any_age_is_corrected_though_no_month_has_a_line_of_its_own(db: None, end: datetime | None) -> None:
+    """Only usage is priced: January, February and March have some. More of January comes in November, for October's invoice."""
+    customer = a_customer()
+    subscribed(customer, published(CPU), utc(2025, 12, 31, 23), end)
+    machine = a_machine(customer)
+    for month in (1, 2, 3):
+        used(machine, utc(2026, month, 10), cpu_ms=100 * HOUR_MS)
+    billing.close(customer, utc(2026, 11, 3))
+    used(machine, utc(2026, 1, 10), cpu_ms=50 * HOUR_MS)
+
+    made = billing.close(customer, utc(2026, 11, 5))
+
+    assert [(invoice.status, invoice.period_start, invoice.total_minor) for invoice in made] == [("open", OCTOBER.start, 200)]
+    assert billing.close(customer, utc(2026, 12, 3)) == []
 
 
 def test_years_old_usage_admitted_by_an_operator_reaches_the_final_invoice(plan: RatePlan) -> None:
