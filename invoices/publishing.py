@@ -71,17 +71,43 @@ def subscribe(customer: Customer, plan: RatePlan, start: datetime, end: datetime
     """Bill a customer by a plan in [start, end). Raise PlanError where the plan could not price it."""
     subscription = Subscription(customer=customer, plan=plan, start=start, end=end)
     _validate(subscription)
+    check_unbilled(subscription)
     subscription.save()
     return subscription
 
 
 @transaction.atomic
 def leave(subscription: Subscription, end: datetime) -> Subscription:
-    """End a subscription at an instant; None of what was used before is lost."""
+    """End a subscription at an instant; none of what was used before is lost. Raise PlanError where that time is billed."""
     subscription.end = end
     _validate(subscription)
+    check_unbilled(subscription)
     subscription.save(update_fields=["end"])
     return subscription
+
+
+def check_unbilled(subscription: Subscription) -> None:
+    """Raise PlanError where a new or a moved subscription would price anew what a final invoice has billed.
+
+    Wants a transaction: it waits for whoever is finalising a month of this customer, and holds off the next one.
+    """
+    list(Customer.objects.select_for_update().filter(pk=subscription.customer_id).values_list("pk"))
+    changed = _first_change(Subscription.objects.filter(pk=subscription.pk).first(), subscription)
+    last = Invoice.objects.final().filter(customer=subscription.customer_id).order_by("-period_end").first()
+    if changed is not None and last is not None and changed < last.period_end:
+        raise PlanError(
+            f"{last} has billed {subscription.customer} up to {last.period_end:%Y-%m-%d %H:%M} UTC;"
+            " a subscription can start, end or be moved from then on only."
+        )
+
+
+def _first_change(before: Subscription | None, after: Subscription) -> datetime | None:
+    """The first instant that is priced otherwise than before; None where nothing is."""
+    if before is None:
+        return after.start
+    starts = {before.start, after.start} if before.start != after.start else set()
+    ends = {before.end, after.end} if before.end != after.end else set()
+    return min((edge for edge in starts | ends if edge is not None), default=None)
 
 
 def _plan(document: PlanDocument) -> RatePlan:
