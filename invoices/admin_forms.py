@@ -1,12 +1,17 @@
 """What the billing desk asks before it acts, and decimals for the whole numbers that prices are kept in."""
 
+from copy import copy
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.forms.models import construct_instance
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
+from invoices import publishing
+from invoices.models import Subscription
 from invoices.money import decimal_text, parse_decimal
 from invoices.terms import Model, units_of
 
@@ -77,3 +82,46 @@ class PriceRowsFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         for meter, machine_class in seen:
             if seen.count((meter, machine_class)) > 1:
                 raise ValidationError(f"{meter} is priced twice for {machine_class or 'the same machines'}.")
+
+
+class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who is billed by which plan: never anew in a billed month, and by two plans at once only where that is meant."""
+
+    side_by_side = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        label="Bill both plans side by side",
+        help_text="Only where the customer is meant to pay for another plan in the same time, too",
+    )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        wanted = construct_instance(self, copy(self.instance))
+        try:
+            publishing.check_unbilled(wanted)
+        except publishing.PlanError as error:
+            raise ValidationError(str(error)) from error
+        other = _other_plan_beside(self.instance, wanted)
+        if other is not None and not cleaned.get("side_by_side"):
+            until = f"{other.end:%Y-%m-%d %H:%M} UTC" if other.end else "an open end"
+            self.add_error(
+                "side_by_side",
+                f"{other} already, from {other.start:%Y-%m-%d %H:%M} UTC to {until}. In that time {other.plan} and {wanted.plan}"
+                f" would both bill the same usage: end {other.plan} first, or tick this.",
+            )
+        return cleaned
+
+
+def _other_plan_beside(before: Subscription, wanted: Subscription) -> Subscription | None:
+    """A subscription to another plan in the same time. To shorten one adds no time, so it asks nothing."""
+    earlier = before.pk is None or wanted.start < before.start
+    later = before.end is not None and (wanted.end is None or wanted.end > before.end)
+    if not (earlier or later):
+        return None
+    others = (
+        Subscription.objects.filter(customer=wanted.customer_id).exclude(plan=wanted.plan_id).select_related("customer", "plan")
+    )
+    before_end = Q() if wanted.end is None else Q(start__lt=wanted.end)
+    return others.filter(before_end, Q(end__isnull=True) | Q(end__gt=wanted.start)).first()

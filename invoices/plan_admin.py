@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckb
 
 from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display
 from invoices import publishing
-from invoices.admin_forms import PLACES, DecisionForm, PriceForm, PriceRowsFormSet, ScaledField
+from invoices.admin_forms import PLACES, DecisionForm, PriceForm, PriceRowsFormSet, ScaledField, SubscriptionForm
 from invoices.models import PlanVersion, Price, RatePlan, Subscription, Tier
 
 STATE_COLOURS = {"Draft": "warning", "Published": "success"}
@@ -178,6 +178,8 @@ class PriceAdmin(Scaled, WhileDraft, Desk):
 class SubscriptionAdmin(Desk):
     """Who is billed by which plan, and since when."""
 
+    form = SubscriptionForm
+    fields = ("customer", "plan", "start", "end", "side_by_side")
     list_display = ("customer", "plan", "start", "end")
     list_filter = (("customer", AutocompleteSelectFilter), ("plan", AutocompleteSelectFilter))
     list_select_related = ("customer", "plan")

@@ -1,6 +1,7 @@
 """The billing desk as an operator uses it: decimals in, decisions by POST, what is frozen read-only."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -8,7 +9,7 @@ from accounts.models import Customer
 from invoices import billing
 from invoices.models import Invoice, PlanVersion, RatePlan
 from tests.cast import a_member, an_operator, signed_in
-from tests.invoices.rows import OCTOBER, utc
+from tests.invoices.rows import CPU, OCTOBER, published, subscribed, utc
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +88,59 @@ def test_a_subscription_that_cannot_be_priced_is_said_on_its_form(desk: Client, 
     assert customer.subscriptions.count() == 1
 
 
+def subscription(start: str, end: str = "", **others: str | int) -> dict[str, str | int]:
+    """The subscription's form, its instants on whole hours in UTC: "2026-11-01 00"."""
+    begins, ends = (f"{instant}:00:00".split() if instant else ["", ""] for instant in (start, end))
+    return {"start_0": begins[0], "start_1": begins[1], "end_0": ends[0], "end_1": ends[1], **others}
+
+
+def test_a_subscription_begins_and_moves_only_after_what_is_billed(
+    desk: Client, customer: Customer, plan: RatePlan, draft: Invoice
+) -> None:
+    """October in Berlin ends on the 31st at 23:00 UTC."""
+    billing.finalise(draft, utc(2026, 11, 2))
+    other = published(CPU, code="other")
+    billed = "CH-2026-0001 has billed Tideline Cartography up to 2026-10-31 23:00 UTC"
+    page = f"/admin/invoices/subscription/{customer.subscriptions.get().pk}/change/"
+
+    added = desk.post(
+        "/admin/invoices/subscription/add/", subscription("2026-10-31 22", customer=customer.pk, plan=other.pk, side_by_side="on")
+    )
+    ended = desk.post(page, subscription("2020-01-01 00", "2026-10-31 22"))
+
+    assert billed in added.content.decode()
+    assert billed in ended.content.decode()
+    assert desk.post(page, subscription("2020-01-01 00", "2026-10-31 23")).status_code == 302
+    assert customer.subscriptions.get().end == utc(2026, 10, 31, 23)
+
+
+def test_a_second_plan_beside_the_first_must_be_meant(desk: Client, customer: Customer) -> None:
+    other = published(CPU, code="other")
+    add = "/admin/invoices/subscription/add/"
+    data = subscription("2026-10-01 00", customer=customer.pk, plan=other.pk)
+
+    refused = desk.post(add, data)
+
+    assert "Plan and Other would both bill the same usage" in refused.content.decode()
+    assert customer.subscriptions.count() == 1
+    assert desk.post(add, {**data, "side_by_side": "on"}).status_code == 302
+    assert customer.subscriptions.count() == 2
+
+
+def test_a_plan_after_another_and_an_end_of_one_of_two_need_no_tick(desk: Client, customer: Customer, plan: RatePlan) -> None:
+    first, other = customer.subscriptions.get(), published(CPU, code="other")
+    both = subscribed(customer, other, utc(2026, 10, 1))
+    change = "/admin/invoices/subscription/{}/change/".format
+
+    ended = desk.post(change(first.pk), subscription("2020-01-01 00", "2026-11-01 00"))
+    both.delete()
+    followed = desk.post("/admin/invoices/subscription/add/", subscription("2026-11-01 00", customer=customer.pk, plan=other.pk))
+    reopened = desk.post(change(first.pk), subscription("2020-01-01 00"))
+
+    assert (ended.status_code, followed.status_code) == (302, 302)
+    assert "would both bill the same usage" in reopened.content.decode()
+
+
 def test_who_is_no_operator_gets_no_document(draft: Invoice, customer: Customer) -> None:
     address = reverse("admin:invoices_invoice_document", args=[draft.pk, "pdf"])
     member = signed_in(a_member(customer))
@@ -94,3 +148,12 @@ def test_who_is_no_operator_gets_no_document(draft: Invoice, customer: Customer)
 
     assert member.get(address).status_code in (302, 404)
     assert clerk.get(address).status_code == 404
+
+
+def test_who_may_only_look_opens_a_subscription(customer: Customer) -> None:
+    clerk = a_member(email="clerk@corehour.example", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_subscription"))
+
+    page = signed_in(clerk).get(f"/admin/invoices/subscription/{customer.subscriptions.get().pk}/change/")
+
+    assert page.status_code == 200
