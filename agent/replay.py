@@ -207,6 +207,7 @@ class Player:
         folder = self.state_dir / machine.code
         lock = Lock(folder)
         spool = Spool(folder / "spool.sqlite3")
+        spool.claim({"machine": machine.code})
         self._held.append((spool, lock))
         return spool
 

@@ -1,14 +1,16 @@
 """The agent at work on one machine: the main thread measures, one thread sends, one keeps the spool tidy."""
 
 import logging
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from agent import __version__, watermark
+from agent import __version__, cgroup, watermark
 from agent.config import Config
 from agent.delivery import Delivery
 from agent.lock import Lock
@@ -22,6 +24,7 @@ from agent.spool import Spool
 
 RECENT = 120
 FINISH_S = 4.0
+MACHINE_ID = Path("/etc/machine-id")
 
 log = logging.getLogger("agent")
 
@@ -33,6 +36,7 @@ class Service:
         self.config = config
         self.lock = Lock(config.spool_path.parent)
         self.spool = Spool(config.spool_path, limit_mib=config.spool_mib)
+        self.spool.claim(owner(config.machine))
         self.sampler = Sampler(source or Meters())
         self.gate = Gate(Mode.from_json(self.spool.recall("mode")))
         self.outbox = Outbox(config.machine, self.spool)
@@ -152,6 +156,15 @@ class Service:
         log.info("stopped; %d samples wait on disk", self.spool.position().waiting)
         if not any(thread.is_alive() for thread in threads):
             self.close()
+
+
+def owner(machine: str, id_file: Path = MACHINE_ID) -> dict[str, str]:
+    """Who the spool belongs to. Without the id in a container: there it may be new each time, though the spool is the same."""
+    try:
+        identity = "" if cgroup.find() else id_file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        identity = ""
+    return {"machine": machine, **({"machine_id": identity} if re.fullmatch(r"[0-9a-f]{32}", identity) else {})}
 
 
 def percentages(host: Host, sample: Sample) -> tuple[float, float]:

@@ -9,8 +9,8 @@ import logging
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,6 +155,21 @@ class Spool:
             row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
+    def claim(self, owner: Mapping[str, str]) -> None:
+        """Bind the spool to its machine. One that another machine filled is set aside, kept for people, and a new one begins."""
+        known = {name: self.recall(name) for name in owner}
+        differing = [name for name in owner if known[name] not in (None, owner[name])]
+        if differing:
+            self.close()
+            aside = self._set_aside("foreign")
+            log.error("the spool is another machine's (%s differs): it is now %s, and a new one begins", differing[0], aside)
+            self._db = self._open()
+            self.stream = self._db.execute("SELECT uuid FROM stream").fetchone()[0]
+        for name, value in owner.items():
+            if differing or known[name] is None:
+                with suppress(sqlite3.OperationalError):  # The disk is full: at the next start, then.
+                    self.remember(name, value)
+
     def close(self) -> None:
         with self._lock:
             self._db.close()
@@ -208,7 +223,7 @@ class Spool:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):  # Disk full, no permission: nothing is wrong with the file.
                 raise
-            aside = self._set_aside()
+            aside = self._set_aside("damaged")
             log.error("the spool is damaged (%s): it is now %s, and a new stream begins", error, aside)
             return self._open()
 
@@ -233,8 +248,8 @@ class Spool:
         db.executescript(SCHEMA)
         db.execute("INSERT OR IGNORE INTO stream VALUES (1, ?, 0, 0, 0, 0)", (str(uuid.uuid4()),))
 
-    def _set_aside(self) -> Path:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{uuid.uuid4().hex[:8]}")
+    def _set_aside(self, why: str) -> Path:
+        aside = self.path.with_name(f"{self.path.name}.{why}-{uuid.uuid4().hex[:8]}")
         self.path.rename(aside)
         for suffix in ("-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import load
-from agent.service import Service
+from agent.service import Service, owner
 from agent.spool import Spool
 from tests.agent.build import HOST, sample
 
@@ -35,3 +35,56 @@ def test_what_a_server_never_stores_keeps_no_new_sample_out_once_the_broker_has_
     assert not service.spool.append(HOST, [sample(2)] * 30_000)
 
     service.close()
+
+
+def machine_id(monkeypatch: pytest.MonkeyPatch, folder: Path, identity: str) -> None:
+    file = folder / "machine-id"
+    file.write_text(identity + "\n")
+    monkeypatch.setattr("agent.service.owner", lambda machine: owner(machine, file))
+    monkeypatch.setattr("agent.cgroup.find", lambda: None)
+
+
+def begun_and_closed(samples: int) -> tuple[str, int]:
+    """Start an agent with the settings of now: its stream, and how many samples it finds waiting; then it writes some more."""
+    service = Service(load({}))
+    found = service.spool.stream, service.outbox.waiting()
+    if samples:
+        service.spool.append(HOST, [sample(number) for number in range(samples)])
+    service.close()
+    return found
+
+
+def test_the_spool_of_an_image_is_not_sent_by_the_machines_made_from_it(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine_id(monkeypatch, tmp_path, "a" * 32)
+    first, _ = begun_and_closed(3)
+    assert begun_and_closed(0) == (first, 3)
+
+    machine_id(monkeypatch, tmp_path, "b" * 32)
+    stream, waiting = begun_and_closed(1)
+
+    assert (stream != first, waiting) == (True, 0)
+    assert "another machine's (machine_id differs)" in caplog.text
+    (aside,) = (state / "web-1").glob("spool.sqlite3.foreign-*")
+    assert Spool(aside).stream == first
+    assert Spool(aside).position().waiting == 3
+    assert begun_and_closed(0) == (stream, 1)
+
+
+def test_a_folder_that_was_renamed_to_another_code_is_not_sent_as_that(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = begun_and_closed(3)
+    (state / "web-1").rename(state / "web-2")
+    monkeypatch.setenv("COREHOUR_MACHINE", "web-2")
+
+    stream, waiting = begun_and_closed(0)
+
+    assert (stream != first, waiting) == (True, 0)
+
+
+@pytest.mark.parametrize("identity", ["", "uninitialized"])
+def test_a_machine_without_an_id_goes_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: str) -> None:
+    machine_id(monkeypatch, tmp_path, identity)
+    first, _ = begun_and_closed(3)
+
+    assert begun_and_closed(0) == (first, 3)
