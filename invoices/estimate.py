@@ -41,6 +41,11 @@ class Estimate:
     """Cost of the last whole hour in major units, unrounded; None in a period's first hour."""
 
     @property
+    def corrections(self) -> tuple[Line, ...]:
+        """The lines that closed periods are still owed."""
+        return tuple(line for line in self.lines if line.kind == "correction")
+
+    @property
     def subtotal_minor(self) -> int:
         """The sum of the lines."""
         return sum(line.amount_minor for line in self.lines)
@@ -71,19 +76,22 @@ class Estimate:
         return rounded_text(self.exact, 4)
 
 
-def estimate(customer: Customer, at: datetime | None = None) -> Estimate:
+def estimate(customer: Customer, at: datetime | None = None, recent: Estimate | None = None) -> Estimate:
     """Return the cost of the period that holds `at` (default: now), with usage up to then.
 
+    Closed months are not read again where a `recent` estimate of the same period has their corrections.
     Raise NoPriceError or CurrencyError where a subscription cannot be priced.
     """
     moment = at or now()
     period = billing_period(customer, moment)
     oldest = _oldest_open(period)
-    agreed = contracts(customer, Period(oldest - LONGEST_PERIOD, period.end))  # For the closed periods, too.
+    known = recent if recent is not None and (recent.period, recent.currency) == (period, customer.currency) else None
+    agreed = contracts(customer, period if known else Period(oldest - LONGEST_PERIOD, period.end))  # For the closed ones, too.
     pieces = slices(agreed, period)
     check_currency(pieces, customer.currency)
     parts = parts_of(customer, pieces, min(quarter_after(moment), period.end))
-    lines = (*rate(parts, period, customer.zone), *corrections(customer, period, oldest, agreed))
+    late = known.corrections if known else corrections(customer, period, oldest, agreed)
+    lines = (*rate(parts, period, customer.zone), *late)
     per_hour = _per_hour(customer, period, parts, moment)
     return Estimate(customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour)
 

@@ -1,11 +1,14 @@
 """The running cost as live pages carry it: the estimate's own numbers as strings, and written for the customer."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from channels.db import database_sync_to_async
+from django.utils.timezone import now
 
 from accounts import formats
 from accounts.models import Customer
@@ -15,6 +18,8 @@ from invoices.rating import Line
 from usage.units import short_unit
 
 INTERVAL_S = 2.0
+# Closed months change seldom and are most of the work: a live number reads them once in so long.
+CLOSED_KNOWN_FOR = timedelta(minutes=1)
 
 
 def cost_message(customer: Customer) -> dict[str, Any]:
@@ -75,6 +80,7 @@ class CostMeter:
         self._waiting: dict[int, asyncio.Task[dict[str, Any]]] = {}
         self._running: dict[int, asyncio.Task[dict[str, Any]]] = {}
         self._started: dict[int, float] = {}
+        self._closed: dict[int, Estimate] = {}
 
     async def soon(self, customer_pk: int) -> dict[str, Any]:
         """Return the cost as of the next rating, which begins after this call: now, or when the pause is over."""
@@ -91,8 +97,16 @@ class CostMeter:
         await asyncio.sleep(max(0.0, self._started.get(customer_pk, -self.interval_s) + self.interval_s - loop.time()))
         self._started[customer_pk] = loop.time()
         self._running[customer_pk] = self._waiting.pop(customer_pk)
-        return await database_sync_to_async(_message_for)(customer_pk)
+        return await database_sync_to_async(_message_for)(customer_pk, self._closed)
 
 
-def _message_for(customer_pk: int) -> dict[str, Any]:
-    return cost_message(Customer.objects.get(pk=customer_pk))
+def _message_for(customer_pk: int, closed: dict[int, Estimate]) -> dict[str, Any]:
+    """Rate the period so far, with the corrections that `closed` has of late, or else is given for the next time."""
+    customer = Customer.objects.get(pk=customer_pk)
+    recent = closed.get(customer_pk)
+    if recent is not None and now() - recent.at >= CLOSED_KNOWN_FOR:
+        recent = None
+    cost = estimate(customer, recent=recent)
+    if recent is None:
+        closed[customer_pk] = replace(cost, lines=cost.corrections)
+    return message_of(cost, customer.locale)

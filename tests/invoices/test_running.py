@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,8 @@ from channels.layers import get_channel_layer
 from django.utils.timezone import now
 
 from accounts.models import Customer
-from invoices import running
-from invoices.estimate import estimate
+from invoices import billing, running
+from invoices.estimate import Estimate, estimate
 from invoices.running import CostMeter, cost_message
 from invoices.sockets import CostSocket
 from tests.cast import a_bucket, a_customer, a_machine, a_member, signed_in
@@ -87,6 +88,25 @@ async def test_ratings_keep_their_distance_and_the_last_one_holds_the_newest_usa
     assert len(rated) == 2
 
 
+def test_a_live_number_reads_closed_months_once_a_minute_and_this_month_each_time(web: Machine) -> None:
+    """Last month is billed with its fee alone; 100 core-hours of it for 4.00 come late, and then 100 of this month."""
+    this = month_of(now(), web.customer.zone)
+    draft = billing.draft(web.customer, month_of(this.start - timedelta(days=1), web.customer.zone))
+    assert draft is not None
+    billing.finalise(draft, this.start)
+    closed: dict[int, Estimate] = {}
+    before = running._message_for(web.customer_id, closed)
+    a_bucket(web, this.start_ms - BUCKET_MS, cpu_ms=100 * HOUR_MS)
+    a_bucket(web, this.start_ms, cpu_ms=100 * HOUR_MS)
+
+    soon = running._message_for(web.customer_id, closed)
+    page = cost_message(web.customer)
+    closed[web.customer_id] = replace(closed[web.customer_id], at=now() - running.CLOSED_KNOWN_FOR)
+    later = running._message_for(web.customer_id, closed)
+
+    assert [message["total"] for message in (before, soon, page, later)] == ["9.00", "13.00", "17.00", "17.00"]
+
+
 def _count_ratings(meter: CostMeter) -> list[int]:
     """Note each rating that begins."""
     rated: list[int] = []
@@ -140,8 +160,8 @@ async def test_usage_that_comes_while_a_rating_runs_is_rated_after_it(web: Machi
     may_go, rated = threading.Event(), threading.Event()
     rate = running._message_for
 
-    def with_usage_just_after(customer_pk: int) -> dict[str, Any]:
-        message = rate(customer_pk)
+    def with_usage_just_after(customer_pk: int, closed: dict[int, Estimate]) -> dict[str, Any]:
+        message = rate(customer_pk, closed)
         if not rated.is_set():
             use(web, 100 * HOUR_MS)
             rated.set()
@@ -167,7 +187,7 @@ async def test_two_ratings_of_a_customer_never_run_at_the_same_time(web: Machine
     running_now: list[int] = []
     busiest: list[int] = []
 
-    async def slowly(customer_pk: int) -> dict[str, Any]:
+    async def slowly(customer_pk: int, closed: dict[int, Estimate]) -> dict[str, Any]:
         running_now.append(customer_pk)
         busiest.append(len(running_now))
         await asyncio.sleep(0.1)
