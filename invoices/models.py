@@ -16,6 +16,7 @@ from django.utils.timezone import now
 
 from accounts.models import CODE, Customer, validate_currency
 from invoices.terms import Model, Proration, units_of
+from invoices.whole_numbers import WholeNumberField
 from usage.meters import METERS
 from usage.periods import BUCKET_MS, to_ms
 
@@ -297,7 +298,7 @@ class InvoiceLine(models.Model):
     plan_version = models.PositiveIntegerField()
     period_start = models.DateTimeField(help_text="Of this line: the part of the period in which its version held")
     period_end = models.DateTimeField()
-    quantity = models.BigIntegerField(default=0, help_text="In base units, which add up exactly")
+    quantity = WholeNumberField(default=0, help_text="In base units, which add up exactly")
     base_unit = models.CharField(max_length=20, blank=True)
     unit = models.CharField(max_length=20, blank=True)
     quantity_text = models.CharField(max_length=40, blank=True, help_text="In the unit, three decimals, for reading")

@@ -6,6 +6,7 @@ import django.db.models.deletion
 import django.db.models.expressions
 import django.utils.timezone
 import invoices.models
+import invoices.whole_numbers
 from django.db import migrations, models
 
 
@@ -100,7 +101,7 @@ class Migration(migrations.Migration):
                 ('plan_version', models.PositiveIntegerField()),
                 ('period_start', models.DateTimeField(help_text='Of this line: the part of the period in which its version held')),
                 ('period_end', models.DateTimeField()),
-                ('quantity', models.BigIntegerField(default=0, help_text='In base units, which add up exactly')),
+                ('quantity', invoices.whole_numbers.WholeNumberField(default=0, help_text='In base units, which add up exactly')),
                 ('base_unit', models.CharField(blank=True, max_length=20)),
                 ('unit', models.CharField(blank=True, max_length=20)),
                 ('quantity_text', models.CharField(blank=True, help_text='In the unit, three decimals, for reading', max_length=40)),

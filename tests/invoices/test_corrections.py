@@ -12,8 +12,8 @@ from invoices.estimate import estimate, preview
 from invoices.models import Invoice, RatePlan
 from tests.cast import a_customer, a_machine
 from tests.invoices.rows import BERLIN, CPU, DECEMBER, FEE, HOUR_MS, NOVEMBER, OCTOBER, published, subscribed, used, utc
-from usage.models import Machine
-from usage.periods import Period
+from usage.models import Machine, UsageBucket
+from usage.periods import BUCKET_MS, Period
 
 pytestmark = pytest.mark.django_db
 GB = 10**9
@@ -222,3 +222,24 @@ def test_the_order_of_arrival_never_changes_the_sum_of_all_invoices(db: None, or
 def test_a_period_is_named_as_people_do() -> None:
     assert period_name(OCTOBER, BERLIN) == "October 2026"
     assert period_name(Period(OCTOBER.start, utc(2026, 10, 11, 22)), BERLIN) == "1 October 2026 to 11 October 2026"
+
+
+def test_more_disk_than_64_bits_of_mib_milliseconds_is_billed_and_corrected(db: None) -> None:
+    """Two machines with the largest quarter hours that are stored, 2500 each, and a third that comes late."""
+    customer = a_customer()
+    disk = {"name": "Disk", "model": "per_unit", "meter": "disk", "unit": "GiB-hour", "unit_price": "0.000001"}
+    subscribed(customer, published(disk))
+    for code in ("m1", "m2"):
+        _filled(a_machine(customer, code))
+    first = billed(customer, OCTOBER)
+    _filled(a_machine(customer, "m3"))
+
+    second = billed(customer, NOVEMBER)
+
+    assert [(line.quantity, line.amount_minor) for line in first.lines.all()] == [(11_258_999_068_426_240_000, 305_420)]
+    assert [(line.quantity, line.amount_minor) for line in second.lines.all()] == [(5_629_499_534_213_120_000, 152_710)]
+
+
+def _filled(machine: Machine) -> None:
+    starts = range(OCTOBER.start_ms, OCTOBER.start_ms + 2500 * BUCKET_MS, BUCKET_MS)
+    UsageBucket.objects.bulk_create(UsageBucket(machine=machine, start_ms=start, disk_mib_ms=2**51) for start in starts)
