@@ -26,7 +26,7 @@ LAST_POINT_WITHIN_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--producers", type=int, default=50, help="each a machine with a Kafka producer of its own (50)")
+    parser.add_argument("--producers", type=int, default=50, help="each a machine with a stream of its own (50)")
     parser.add_argument("--rate", type=float, default=1.0, help="samples a second of each (1)")
     parser.add_argument("--seconds", type=float, default=30.0, help=f"after {WARM_UP_S:.0f} s that do not count (30)")
     parser.add_argument("--engine", choices=("sqlite", "postgres", "both"), default="both")
@@ -151,5 +151,6 @@ def text(figures: dict[str, Any]) -> str:
                     f"{name}, to the {label}", *(f"{known[which]:,.0f}" for which in ("p50", "p99", "mean", "max", "count"))
                 )
             )
+        lines.append(f"  of which the producers were late by up to {figures[name]['emitted_late_ms']} ms")
     lines.append(ROW.format("the paper, as published", "", "", f"{figures['paper_mean_ms']:,}", "", ""))
     return "\n".join(lines)
