@@ -193,7 +193,7 @@ def _machine(invoice: Invoice, line: InvoiceLine, machine: Mapping[str, Any]) ->
     """Machine, quantity, coverage."""
     span = Period(line.period_start, line.period_end)
     coverage = line.derivation.get("coverage")
-    share = display.percent(machine["covered_ms"], span.length_ms, invoice.locale) if coverage else ""
+    share = display.percent(machine["covered_ms"], machine.get("due_ms", span.length_ms), invoice.locale) if coverage else ""
     return [machine["name"] or machine["code"], display.quantity(machine["units"], invoice.locale), share]
 
 

@@ -89,7 +89,7 @@ def estimate(customer: Customer, at: datetime | None = None, recent: Estimate | 
     agreed = contracts(customer, period if known else Period(oldest - LONGEST_PERIOD, period.end))  # For the closed ones, too.
     pieces = slices(agreed, period)
     check_currency(pieces, customer.currency)
-    parts = parts_of(customer, pieces, min(quarter_after(moment), period.end))
+    parts = parts_of(customer, pieces, moment)
     late = known.corrections if known else corrections(customer, period, oldest, agreed)
     lines = (*rate(parts, period, customer.zone), *late)
     per_hour = _per_hour(customer, period, parts, moment)

@@ -92,12 +92,15 @@ def _tier(step: Step, currency: str) -> dict[str, Any]:
 
 
 def _coverage(charge: Charge, machines: list[MachineUsage]) -> dict[str, Any] | None:
-    """How much of the span was metered, over the machines of this line. A reading without an interval covers nothing."""
+    """How much was metered of the time due: of each machine of this line from its creation, in a running span up to now.
+
+    A reading without an interval covers nothing.
+    """
     if METERS[charge.price.meter].base == MICRO_PERCENT:
         return None
     return {
         "covered_ms": sum(machine.covered_ms for machine in machines),
-        "period_ms": charge.part.metered.length_ms * len(machines),
+        "period_ms": sum(machine.due_ms for machine in machines),
         "machines": len(machines),
         "buckets": sum(machine.buckets for machine in machines),
     }
@@ -112,5 +115,6 @@ def _machine(charge: Charge, machine: MachineUsage) -> dict[str, Any]:
         "quantity": quantity,
         "units": rounded_text(Fraction(quantity, charge.per_unit), 3),
         "covered_ms": machine.covered_ms,
+        "due_ms": machine.due_ms,
         "buckets": machine.buckets,
     }

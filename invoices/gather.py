@@ -29,9 +29,9 @@ def billing_period(customer: Customer, at: datetime) -> Period:
     return period if last is None else Period(last.period_end, period.end)
 
 
-def gather(customer: Customer, period: Period, until: datetime | None = None) -> list[Part]:
-    """Return a period's parts with usage before `until`, a quarter hour; None is to the end."""
-    return parts_of(customer, customer_slices(customer, period), until)
+def gather(customer: Customer, period: Period, at: datetime | None = None) -> list[Part]:
+    """Return a period's parts with usage up to an instant; None is to the end."""
+    return parts_of(customer, customer_slices(customer, period), at)
 
 
 def customer_slices(customer: Customer, period: Period) -> list[Slice]:
@@ -50,12 +50,12 @@ def check_currency(pieces: Sequence[Slice], currency: str) -> None:
             )
 
 
-def parts_of(customer: Customer, pieces: Sequence[Slice], until: datetime | None = None) -> list[Part]:
-    """Return slices with the usage in each."""
-    metered = {piece.span: _cut(piece.span, until) for piece in pieces}
+def parts_of(customer: Customer, pieces: Sequence[Slice], at: datetime | None = None) -> list[Part]:
+    """Return slices with the usage in each up to an instant; None is to the end."""
+    metered = {piece.span: _cut(piece.span, at and quarter_after(at)) for piece in pieces}
     meters = {price.meter for piece in pieces for price in piece.version.prices if price.meter}
-    usage = {span: _usage(customer, span, meters) for span in set(metered.values())}
-    return [Part(piece.span, piece.version, usage[metered[piece.span]], metered[piece.span]) for piece in pieces]
+    usage = {span: _usage(customer, span, meters, at) for span in set(metered.values())}
+    return [Part(piece.span, piece.version, usage[metered[piece.span]]) for piece in pieces]
 
 
 def quarter_after(at: datetime) -> datetime:
@@ -63,15 +63,20 @@ def quarter_after(at: datetime) -> datetime:
     return from_ms(-(-to_ms(at) // BUCKET_MS) * BUCKET_MS)
 
 
+def _ms_after(at: datetime) -> int:
+    """The first millisecond not before an instant, so that the last instant of a month is its end."""
+    return to_ms(at + timedelta(microseconds=999))
+
+
 def _cut(span: Period, until: datetime | None) -> Period:
     """The metered part of a span, empty where it has not begun."""
     return span if until is None else Period(span.start, max(span.start, min(span.end, until)))
 
 
-def _usage(customer: Customer, span: Period, meters: set[str]) -> list[MachineUsage]:
+def _usage(customer: Customer, span: Period, meters: set[str], at: datetime | None) -> list[MachineUsage]:
     if not meters or not span.length_ms:
         return []
-    return machine_usage(totals_between(customer, [span.start, span.end], meters)[0])
+    return machine_usage(totals_between(customer, [span.start, span.end], meters, None if at is None else _ms_after(at))[0])
 
 
 def machine_usage(totals: Iterable[MachineTotals]) -> list[MachineUsage]:
@@ -84,6 +89,7 @@ def machine_usage(totals: Iterable[MachineTotals]) -> list[MachineUsage]:
             machine_class=machine.machine_class,
             covered_ms=machine.covered_ms,
             buckets=machine.buckets,
+            due_ms=machine.due_ms,
         )
         for machine in totals
     ]

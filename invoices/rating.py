@@ -19,7 +19,7 @@ from usage.periods import Period
 
 @dataclass(frozen=True, slots=True)
 class MachineUsage:
-    """What one machine used in a span: meter code to whole base units, and how much of the span was metered."""
+    """What one machine used in a span: meter code to whole base units, and how much of the time due was metered."""
 
     code: str
     quantities: Mapping[str, int]
@@ -27,16 +27,16 @@ class MachineUsage:
     machine_class: str = ""
     covered_ms: int = 0
     buckets: int = 0
+    due_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A span in which one version of one plan holds, and what was used in it. `metered` ends earlier while it runs."""
+    """A span in which one version of one plan holds, and what was used in it."""
 
     span: Period
     version: VersionTerms
     usage: Sequence[MachineUsage]
-    metered: Period
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _running_total(
     total: dict[str, int] = {}
     for piece in pieces:
         inside = [usage for span, usage in spans if piece.span.start <= span.start and span.end <= min(end, piece.span.end)]
-        part = Part(piece.span, piece.version, _by_class(inside), piece.span)
+        part = Part(piece.span, piece.version, _by_class(inside))
         for charge in charges_of(part, period, customer.zone):
             if charge.price.meter:
                 amount = to_minor(charge.exact, piece.version.currency)

@@ -8,11 +8,11 @@ from fractions import Fraction
 from django.db.models import Min, Sum
 
 from accounts.models import Customer
+from usage.coverage import LATE_MS, due_ms
 from usage.models import Machine, UsageBucket
 from usage.periods import Period, to_ms
 from usage.recent import Point, latest
 
-LATE_MS = 60_000
 SILENT_MS = 15 * 60_000
 
 
@@ -64,8 +64,8 @@ def rows_of(machines: Sequence[Machine], period: Period, now_ms: int) -> list[Ma
     rows = [
         MachineRow(
             machine=machine,
-            state=(state := state_of(machine, now_ms)),
-            coverage=_coverage(machine, state, covered.get(machine.pk), period, now_ms),
+            state=state_of(machine, now_ms),
+            coverage=_coverage(machine, covered.get(machine.pk), period, now_ms),
             point=points.get(machine.code),
         )
         for machine in machines
@@ -92,14 +92,10 @@ def _covered(machines: Sequence[Machine], period: Period) -> dict[int, tuple[int
     return {row["machine_id"]: (int(row["covered"]), int(row["first"])) for row in rows}
 
 
-def _coverage(machine: Machine, state: State, covered: tuple[int, int] | None, period: Period, now_ms: int) -> Fraction | None:
-    """The share metered of the time from which a machine was there: the period, or its first day in it.
-
-    A machine that reports is measured up to its newest sample: what it has not sent yet is not missing.
-    """
+def _coverage(machine: Machine, covered: tuple[int, int] | None, period: Period, now_ms: int) -> Fraction | None:
+    """The share metered of the time in which a machine was there."""
     if covered is None or not covered[0]:  # Readings without an interval cover nothing, and miss nothing either.
         return None
     covered_ms, first_ms = covered
-    start_ms = max(period.start_ms, min(to_ms(machine.created_at), first_ms))
-    end_ms = min(period.end_ms, machine.last_seen_ms if state is State.REPORTING else now_ms)
-    return min(Fraction(1), Fraction(covered_ms, end_ms - start_ms)) if end_ms > start_ms else None
+    due = due_ms(machine, first_ms, period, now_ms)
+    return min(Fraction(1), Fraction(covered_ms, due)) if due else None

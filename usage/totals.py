@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Count, IntegerField, Sum, Value, When
+from django.db.models import Case, Count, IntegerField, Min, Sum, Value, When
 
 from accounts.models import Customer
+from usage.coverage import due_ms
 from usage.meters import COLUMNS
 from usage.models import Machine, UsageBucket
-from usage.periods import BUCKET_MS, to_ms
+from usage.periods import BUCKET_MS, Period, to_ms
 
 
 @dataclass(frozen=True, slots=True)
 class MachineTotals:
-    """One machine's sums: meter code to integer base units, how many milliseconds were metered, in how many buckets."""
+    """One machine's sums: meter code to integer base units; how many of the `due_ms` were metered, in how many buckets."""
 
     machine_id: int
     code: str
@@ -24,6 +25,7 @@ class MachineTotals:
     covered_ms: int
     quantities: Mapping[str, int]
     buckets: int = 0
+    due_ms: int = 0
 
 
 def totals(customer: Customer, start: datetime, end: datetime) -> list[MachineTotals]:
@@ -35,11 +37,12 @@ def totals(customer: Customer, start: datetime, end: datetime) -> list[MachineTo
 
 
 def totals_between(
-    customer: Customer, edges: Sequence[datetime], meters: Collection[str] = COLUMNS.keys()
+    customer: Customer, edges: Sequence[datetime], meters: Collection[str] = COLUMNS.keys(), at_ms: int | None = None
 ) -> list[list[MachineTotals]]:
     """Return the same for each span between two neighbouring edges, in two queries however many there are.
 
-    Naming the meters of interest leaves out the others, which makes a long span cheaper to read.
+    Naming the meters of interest leaves out the others, which makes a long span cheaper to read. What is not over at
+    `at_ms` is due to be metered up to then.
     """
     edges_ms = [to_ms(edge) for edge in edges]
     if any(edge % BUCKET_MS for edge in edges_ms):
@@ -50,14 +53,16 @@ def totals_between(
     order = {pk: place for place, pk in enumerate(machines)}
     spans: list[list[MachineTotals]] = [[] for _ in edges_ms[1:]]
     for row in sorted(_sums(list(machines), edges_ms, meters), key=lambda row: order[row["machine_id"]]):
-        spans[row["span"]].append(_machine_totals(machines[row["machine_id"]], row, meters))
+        number = row["span"]
+        due = due_ms(machines[row["machine_id"]], row["first_ms"], Period(edges[number], edges[number + 1]), at_ms)
+        spans[number].append(_machine_totals(machines[row["machine_id"]], row, meters, due))
     return spans
 
 
 def _sums(machine_ids: list[int], edges_ms: list[int], meters: Collection[str]) -> list[dict[str, Any]]:
     """One row per machine and span. No join: the buckets may live in a database of their own."""
     columns = {column for meter in meters for column in COLUMNS[meter]} | {"covered_ms"}
-    sums = {"buckets": Count("pk"), **{f"sum_{column}": Sum(column) for column in columns}}
+    sums = {"buckets": Count("pk"), "first_ms": Min("start_ms"), **{f"sum_{column}": Sum(column) for column in columns}}
     rows = UsageBucket.objects.filter(machine_id__in=machine_ids, start_ms__gte=edges_ms[0], start_ms__lt=edges_ms[-1])
     if len(edges_ms) == 2:  # Grouped in the index's own order, which is twice as fast.
         return [{**row, "span": 0} for row in rows.values("machine_id").annotate(**sums).order_by("machine_id")]
@@ -66,7 +71,7 @@ def _sums(machine_ids: list[int], edges_ms: list[int], meters: Collection[str]) 
     return [dict(row) for row in by_span.annotate(**sums)]
 
 
-def _machine_totals(machine: Machine, row: Mapping[str, Any], meters: Collection[str]) -> MachineTotals:
+def _machine_totals(machine: Machine, row: Mapping[str, Any], meters: Collection[str], due: int) -> MachineTotals:
     return MachineTotals(
         machine_id=machine.pk,
         code=machine.code,
@@ -75,4 +80,5 @@ def _machine_totals(machine: Machine, row: Mapping[str, Any], meters: Collection
         covered_ms=int(row["sum_covered_ms"]),
         quantities={meter: sum(int(row[f"sum_{column}"]) for column in COLUMNS[meter]) for meter in meters},
         buckets=row["buckets"],
+        due_ms=due,
     )

@@ -99,11 +99,12 @@ def coverage_of(derivation: dict[str, Any]) -> Fraction | None:
 
 @register.simple_tag
 def machine_coverage(machine: dict[str, Any], derivation: dict[str, Any]) -> Fraction | None:
-    """How much of the span one machine of a line was metered."""
+    """How much of its time one machine of a line was metered; lines of before 'due_ms' counted the same for all."""
     coverage = derivation.get("coverage")
     if not coverage or not coverage["period_ms"]:
         return None
-    return min(Fraction(1), Fraction(machine["covered_ms"] * coverage["machines"], coverage["period_ms"]))
+    due_ms = machine.get("due_ms", Fraction(coverage["period_ms"], coverage["machines"]))
+    return min(Fraction(1), Fraction(machine["covered_ms"]) / due_ms) if due_ms else None
 
 
 def _places(value: Fraction) -> int:

@@ -40,14 +40,14 @@ def rated(
 ) -> list[Line]:
     """Rate usage of one machine, given in the unit of the meter's price: `cpu="101.5"`."""
     terms = version(*prices, currency=currency)
-    part = Part(span or period, terms, [machine(terms, period, **units)], span or period)
+    part = Part(span or period, terms, [machine(terms, period, **units)])
     return rate([part], period, zone)
 
 
 def machine(terms: VersionTerms, period: Period, code: str = "web-1", machine_class: str = "", **units: str) -> MachineUsage:
     sizes = {price.meter: per_unit(price.meter, price.unit, period) for price in terms.prices if price.meter}
     quantities = {meter: int(Fraction(text) * sizes[meter]) for meter, text in units.items()}
-    return MachineUsage(code, quantities, code, machine_class, period.length_ms, period.length_ms // BUCKET_MS)
+    return MachineUsage(code, quantities, code, machine_class, period.length_ms, period.length_ms // BUCKET_MS, period.length_ms)
 
 
 def amounts(lines: Sequence[Line]) -> list[int]:

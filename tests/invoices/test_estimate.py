@@ -1,6 +1,6 @@
 """The running cost: below a cent, by the hour, by the day, by machine; always adding up; never many queries."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from invoices.models import RatePlan
 from invoices.spend import cost_by_day, cost_by_machine
 from tests.cast import a_customer, a_machine
 from tests.invoices.rows import CPU, FEE, HOUR_MS, OCTOBER, published, subscribed, used, utc
-from usage.models import Machine
+from usage.models import Machine, UsageBucket
+from usage.periods import to_ms
 
 pytestmark = pytest.mark.django_db
 QUARTER = timedelta(minutes=15)
@@ -136,3 +137,34 @@ def test_the_papers_example_as_version_0_messages_store_it(db: None) -> None:
     assert live.exact == Fraction("2.487")
     assert live.exact_text == "2.4870"
     assert live.lines[0].derivation["coverage"] is None
+
+
+def coverage(customer: Customer, at: datetime) -> tuple[int, int]:
+    """What the CPU line of the running month says: milliseconds metered, and of how many."""
+    told = next(line for line in estimate(customer, at).lines if line.name == "CPU").derivation["coverage"]
+    return told["covered_ms"], told["period_ms"]
+
+
+def test_a_running_month_is_covered_whole_up_to_the_newest_sample(customer: Customer, machine: Machine) -> None:
+    """Seven minutes past the month's first hour; the last sample came a minute ago."""
+    at = OCTOBER.start + timedelta(minutes=67)
+    for quarter in range(4):
+        used(machine, OCTOBER.start + quarter * QUARTER, cpu_ms=1)
+    used(machine, OCTOBER.start + 4 * QUARTER, cpu_ms=1, covered_ms=6 * 60_000)
+    UsageBucket.objects.filter(start_ms=to_ms(OCTOBER.start + 4 * QUARTER)).update(covered_ms=6 * 60_000)
+    Machine.objects.update(last_seen_ms=to_ms(at) - 60_000)
+
+    assert coverage(customer, at) == (66 * 60_000, 66 * 60_000)
+    Machine.objects.update(last_seen_ms=to_ms(at) - 60_001)
+    assert coverage(customer, at) == (66 * 60_000, 67 * 60_000)
+
+
+def test_a_machine_made_inside_the_month_counts_from_then_on(customer: Customer, machine: Machine) -> None:
+    """October in Berlin has 745 hours."""
+    made, at = OCTOBER.end - timedelta(hours=1), OCTOBER.end - timedelta(microseconds=1)
+    Machine.objects.update(created_at=made)
+    used(machine, made + QUARTER, cpu_ms=1)
+
+    assert coverage(customer, at) == (15 * 60_000, 60 * 60_000)
+    Machine.objects.update(created_at=OCTOBER.start - QUARTER)
+    assert coverage(customer, at) == (15 * 60_000, 745 * HOUR_MS)

@@ -127,7 +127,7 @@ def test_a_class_with_a_price_of_its_own_is_not_priced_twice() -> None:
     terms = version(CPU, {**CPU, "name": "GPU", "selector": "gpu", "unit_price": "1"})
     usage = [machine(terms, OCTOBER, "web-1", cpu="10"), machine(terms, OCTOBER, "gpu-1", "gpu", cpu="2")]
 
-    lines = rate([Part(OCTOBER, terms, usage, OCTOBER)], OCTOBER, BERLIN)
+    lines = rate([Part(OCTOBER, terms, usage)], OCTOBER, BERLIN)
 
     assert [(line.name, line.amount_minor) for line in lines] == [("CPU", 40), ("GPU", 200)]
     assert [row["code"] for row in lines[1].derivation["machines"]] == ["gpu-1"]
@@ -139,7 +139,7 @@ def test_a_gib_month_is_a_gib_held_through_every_hour_of_the_month() -> None:
     terms = version({**price, "unit": "GiB-hour"})
     usage = machine(terms, OCTOBER, disk="74.5")
 
-    lines = rate([Part(OCTOBER, version(price), [usage], OCTOBER)], OCTOBER, BERLIN)
+    lines = rate([Part(OCTOBER, version(price), [usage])], OCTOBER, BERLIN)
 
     assert amounts(lines) == [100]
     assert lines[0].quantity_text == "0.100"

@@ -46,7 +46,7 @@ quantities = st.lists(st.integers(0, 2000 * HOUR_MS) | st.integers(0, 50).map(la
 
 def _rate(price: dict[str, Any], usage: Sequence[int], currency: str) -> list[tuple[Fraction, int]]:
     machines = [MachineUsage(f"m{index}", {"cpu": quantity}) for index, quantity in enumerate(usage)]
-    lines = rate([Part(OCTOBER, version(price, currency=currency), machines, OCTOBER)], OCTOBER, BERLIN)
+    lines = rate([Part(OCTOBER, version(price, currency=currency), machines)], OCTOBER, BERLIN)
     return [(line.exact, line.amount_minor) for line in lines]
 
 
