@@ -76,7 +76,11 @@ def finalise(invoice: Invoice, at: datetime | None = None) -> Invoice:
 
 @transaction.atomic
 def record_payment(invoice: Invoice, amount_minor: int, reference: str, received_on: date, by: str = "") -> Payment:
-    """Record money received. The same reference counts once. Raise BillingError for a draft, a void one or another amount."""
+    """Record money received, or with a negative amount money that went back. The same reference counts once.
+
+    Raise BillingError for a draft, a void one, another amount under a known reference, a day to come, and where more
+    would be paid than is due, or less than nothing.
+    """
     _locked(invoice.customer)
     known = invoice.payments.filter(reference=reference).first()
     if known is not None:
@@ -85,6 +89,12 @@ def record_payment(invoice: Invoice, amount_minor: int, reference: str, received
         raise BillingError(f"{reference!r} is recorded with {amount_text(known.amount_minor, invoice.currency)}.")
     if not Invoice.objects.final().filter(pk=invoice.pk).exists():
         raise BillingError(f"{invoice} is not open: only a finalised invoice that is not void can be paid.")
+    if received_on > now().astimezone(invoice.customer.zone).date():
+        raise BillingError(f"{received_on} is still to come: record a payment when it has arrived.")
+    paid = sum(invoice.payments.values_list("amount_minor", flat=True))
+    if not min(0, invoice.total_minor) <= paid + amount_minor <= max(0, invoice.total_minor):
+        due = amount_text(invoice.total_minor - paid, invoice.currency)
+        raise BillingError(f"Of {invoice} {due} {invoice.currency} is due and {amount_text(paid, invoice.currency)} is paid.")
     return invoice.payments.create(amount_minor=amount_minor, reference=reference, received_on=received_on, recorded_by=by)
 
 

@@ -148,6 +148,26 @@ def test_payments_make_an_invoice_paid_and_a_reference_counts_once(customer: Cus
         billing.record_payment(invoice, 401, "bank-1", day)
 
 
+@pytest.mark.parametrize(
+    ("amount_minor", "received_on", "reason"),
+    [
+        (901, date(2026, 11, 9), "9.00 EUR is due and 0.00 EUR is paid"),
+        (-1, date(2026, 11, 9), "9.00 EUR is due and 0.00 EUR is paid"),
+        (900, date(2999, 1, 1), "still to come"),
+    ],
+)
+def test_no_payment_is_more_than_is_due_or_from_a_day_to_come(
+    customer: Customer, amount_minor: int, received_on: date, reason: str
+) -> None:
+    invoice = final(customer)
+
+    with pytest.raises(BillingError, match=reason):
+        billing.record_payment(invoice, amount_minor, "bank-1", received_on)
+
+    assert billing.record_payment(invoice, 900, "bank-1", date(2026, 11, 9)).amount_minor == 900
+    assert billing.record_payment(invoice, -900, "bounced-1", date(2026, 11, 10)).amount_minor == -900
+
+
 def test_a_void_invoice_keeps_its_number_and_its_month_is_billed_anew(customer: Customer) -> None:
     invoice = final(customer)
 
