@@ -151,8 +151,8 @@ def test_payments_make_an_invoice_paid_and_a_reference_counts_once(customer: Cus
 @pytest.mark.parametrize(
     ("amount_minor", "received_on", "reason"),
     [
-        (901, date(2026, 11, 9), "9.00 EUR is due and 0.00 EUR is paid"),
-        (-1, date(2026, 11, 9), "9.00 EUR is due and 0.00 EUR is paid"),
+        (901, date(2026, 11, 9), "9.00 EUR is due and 0.00 is paid"),
+        (-1, date(2026, 11, 9), "9.00 EUR is due and 0.00 is paid"),
         (900, date(2999, 1, 1), "still to come"),
     ],
 )
