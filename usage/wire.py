@@ -25,7 +25,7 @@ MAX_CORES: Final = 65_536
 MAX_MEMORY_MIB: Final = 2**30
 # Bounds such that a month of one machine, also with all of it sent thirty times over, adds up in eight bytes.
 MAX_DISK_MIB: Final = 2**31
-MAX_BYTES_A_MS: Final = 2**26
+MAX_BYTES_A_MS: Final = 2**28
 MAX_INTEGER: Final = 2**63 - 1
 TYPE_PREFIX: Final = "corehour.usage.v"
 CURRENT_TYPE: Final = f"{TYPE_PREFIX}1"
