@@ -127,10 +127,10 @@ def test_a_message_is_replayed_once_its_cause_is_mended(acme: Customer, desk: Cl
     answer = desk.post(url, {"_form_submitted": "on"}, headers={"hx-request": "true"})
 
     rejected.refresh_from_db()
-    assert (before, rejected.state, rejected.resolution) == ("open", "replayed", "1 samples stored")
+    assert (before, rejected.state, rejected.resolution) == ("open", "replayed", "1 sample stored")
     assert answer["HX-Redirect"].endswith(f"/admin/usage/rejectedmessage/{rejected.pk}/change/")
     assert UsageBucket.objects.get(machine=machine).cpu_ms == 31_250
-    assert LogEntry.objects.get().change_message == "Replayed: 1 samples stored"
+    assert LogEntry.objects.get().change_message == "Replayed: 1 sample stored"
 
 
 def test_replaying_twice_adds_nothing(acme: Customer, desk: Client) -> None:
