@@ -14,6 +14,7 @@ from typing import Any
 import django
 
 STALL_S = 60.0
+POLL_S = 1.0
 
 
 def main(arguments: list[str]) -> None:
@@ -36,8 +37,7 @@ def main(arguments: list[str]) -> None:
         max_age_ms=settings.USAGE_MAX_AGE_DAYS * 86_400_000,
         max_records=options.max_records,
     )
-    while len(worker.consumer.assignment()) != options.partitions:
-        worker._poll(0.05)
+    join(worker, options.partitions)
     print(json.dumps({"ready": True}), flush=True)
     if sys.stdin.readline():
         print(json.dumps(drain(worker, watch)), flush=True)
@@ -73,15 +73,27 @@ class Watch:
         setattr(owner, name, measured)
 
 
+def join(worker: Any, partitions: int) -> None:
+    """Wait until the group has given the worker so many partitions. Raise TimeoutError where it does not.
+
+    Polls are long, because each begins joining anew: with short ones a busy machine never gets through.
+    """
+    deadline = time.monotonic() + STALL_S
+    while len(worker.consumer.assignment()) != partitions:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the group gave the worker {len(worker.consumer.assignment())} of {partitions} partitions")
+        worker._poll(POLL_S)
+
+
 def drain(worker: Any, watch: Watch) -> dict[str, Any]:
     """Store everything up to the end of the worker's partitions as it is now. Raise TimeoutError where nothing moves."""
     ends = worker.ends()
     while not worker.positions:
-        worker.step(0.0)  # Asks the database where to begin; stores nothing yet.
+        worker.step(POLL_S)  # Asks the database where to begin; stores nothing yet.
     watch.seconds.clear()
     began, cpu, moved = time.time(), time.process_time(), time.monotonic()
     while any(row.next_offset < ends[tp.partition] for tp, row in worker.positions.items()):
-        if worker.step(0.5).stored:
+        if worker.step(POLL_S).stored:
             moved = time.monotonic()
         elif time.monotonic() - moved > STALL_S:
             raise TimeoutError(f"nothing was stored for {STALL_S:.0f} s")

@@ -12,6 +12,9 @@ from typing import Any
 
 import django
 
+from benchmarks.drain import POLL_S, join
+from billingsite.broker import PARTITIONS
+
 
 def main() -> None:
     django.setup()
@@ -42,8 +45,9 @@ def main() -> None:
 
 def work(worker: Any) -> None:
     """Step until a line comes, and then up to the end of the log."""
+    join(worker, PARTITIONS)
     while not worker.positions:
-        worker.step(0.1)
+        worker.step(POLL_S)
     told = threading.Event()
     threading.Thread(target=_wait_for_a_line, args=(told,), daemon=True).start()
     print(json.dumps({"ready": True}), flush=True)

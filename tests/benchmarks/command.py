@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+# The engine of the test run that this belongs to: each is tried once.
+ENGINE = "postgres" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "sqlite"
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from benchmarks.facts import percentile
-from tests.benchmarks.command import run
+from tests.benchmarks.command import ENGINE, run
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 def test_samples_arrive_as_rows_and_on_the_socket() -> None:
-    done = run("latency", "--producers", "3", "--rate", "2", "--seconds", "2", "--engine", "sqlite", "--json")
+    done = run("latency", "--producers", "3", "--rate", "2", "--seconds", "2", "--engine", ENGINE, "--json")
 
     assert done.returncode == 0, done.stderr
-    figures: dict[str, Any] = json.loads(done.stdout)["sqlite"]
+    figures: dict[str, Any] = json.loads(done.stdout)[ENGINE]
     assert figures["to_row_ms"]["count"] == 3 * 2 * 2
     assert 0 < figures["to_row_ms"]["p50"] <= figures["to_row_ms"]["p99"] <= figures["to_row_ms"]["max"]
     assert figures["to_socket_ms"]["p50"] > figures["to_row_ms"]["p50"]
