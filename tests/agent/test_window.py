@@ -22,5 +22,5 @@ def test_the_window_holds_in_a_process_of_its_own() -> None:
         check=False,
     )
 
-    assert done.returncode == 0, done.stdout[-4_000:]
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
     assert " passed" in done.stdout

@@ -1,5 +1,6 @@
 """The window on a screen of its own, clicked and typed at, beside a real agent."""
 
+import gc
 import os
 import random
 import shutil
@@ -23,6 +24,15 @@ import tkinter as tk  # noqa: E402
 from agent.window import Window  # noqa: E402
 from agent.window_link import Link  # noqa: E402
 from agent.window_parts import DARK  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _collected_here() -> Iterator[None]:
+    """Let no other thread collect what is left of a window: Tcl aborts when an interpreter dies in a thread that is not its own."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture(scope="module")
