@@ -19,7 +19,7 @@ import psutil
 
 from billingsite.broker import BrokerError, EmbeddedKafka
 from billingsite.kafka_node import free_ports
-from tests.chromium import find_chromium
+from tests.debian import find_chromium, find_screen
 from tests.postgres import PostgresMissing, postgres
 
 PARTS = ("lint", "sqlite", "postgres", "browser", "up")
@@ -66,6 +66,12 @@ class Run:
         self._check("lint", "ruff", "check", ".")
         self._check("types", "mypy")
         self._check("migrations", "manage.py", "makemigrations", "--check", "--dry-run")
+
+    def screen(self) -> None:
+        """What the tests of the agent's window need; without it they skip, so it is counted here."""
+        found, why = find_screen(self.folder / "apt.log")
+        if not found:
+            self._miss(f"tests of the agent's window. {why}")
 
     def sqlite(self) -> None:
         self._pytest("sqlite", {"DATABASE_URL": f"sqlite:///{self.folder / 'corehour.sqlite3'}"})
@@ -165,6 +171,8 @@ def main(arguments: list[str]) -> int:
         run = Run(Path(name), [argument for argument in arguments if argument not in PARTS], sys.stdout)
         if parts != ["lint"]:
             _start_broker(run, stack)
+        if {"sqlite", "postgres"} & set(parts):
+            run.screen()
         if {"sqlite", "postgres"} <= set(parts):
             _run_side_by_side(run, parts)
         else:
