@@ -25,6 +25,9 @@ class Machine(models.Model):
     cores = models.PositiveIntegerField(default=0, editable=False, help_text="As last reported")
     memory_mib = models.PositiveBigIntegerField(default=0, editable=False, help_text="As last reported")
     last_seen_ms = models.BigIntegerField(default=0, editable=False, help_text="End of the newest sample, epoch ms")
+    clock_skew_ms = models.BigIntegerField(
+        null=True, editable=False, help_text="The machine's clock minus the server's when its newest sample was stored"
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     retired_at = models.DateTimeField(null=True, blank=True, help_text="From then on its samples are refused")
 
@@ -120,6 +123,44 @@ class StreamRun(models.Model):
         return f"{self.stream} [{self.lo}, {self.hi})"
 
 
+class MachineStream(models.Model):
+    """In which time a stream of a machine has metered, to the quarter hour outwards: two streams that meet there are looked at.
+
+    Coarse on purpose: it is read with every batch and written only when a stream enters another quarter hour.
+    """
+
+    machine = models.ForeignKey(Machine, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="streams")
+    stream = models.UUIDField()
+    since_ms = models.BigIntegerField(help_text="Start of the quarter hour of the earliest sample")
+    until_ms = models.BigIntegerField(help_text="End of the quarter hour of the newest sample")
+    late_samples = models.BigIntegerField(default=0, help_text="Samples that came more than an hour after their end")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["machine", "stream"], name="stream_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stream} of {self.machine_id}"
+
+
+class PrunedUsage(UsageQuantities):
+    """What the samples of one stream that were pruned gave to the quarter hours of one UTC day, so that the books stay proven.
+
+    `samples` counts those that start in the day. See docs/decisions/0004.
+    """
+
+    machine = models.ForeignKey(Machine, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="pruned")
+    stream = models.UUIDField()
+    day_ms = models.BigIntegerField(help_text="A UTC day, epoch ms")
+    covered_ms = models.BigIntegerField(default=0)
+    samples = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["machine", "stream", "day_ms"], name="pruned_once")]
+
+    def __str__(self) -> str:
+        return f"{self.samples} samples of {self.machine_id}/{self.stream}"
+
+
 class IngestOffset(models.Model):
     """Where the next batch of a partition begins, and what became of every message before it.
 
@@ -181,6 +222,7 @@ class Reason(models.TextChoices):
     RETIRED_MACHINE = "retired_machine", "Retired machine"
     UNKNOWN_VERSION = "unknown_version", "Message type of another major version"
     EQUIVOCATION = "equivocation", "Same identity with other content"
+    OVERLAP = "overlap", "Time that another stream of the machine has metered"
     EMPTY = "empty", "No sample"
     TOO_MANY = "too_many", "More than 500 samples"
     TOO_LARGE = "too_large", "Larger than 256 KiB"
@@ -206,10 +248,22 @@ class RejectedMessage(models.Model):
     machine_code = models.CharField(max_length=63, blank=True, db_index=True)
     reason = models.CharField(max_length=24, choices=Reason.choices, db_index=True)
     detail = models.CharField(max_length=500, blank=True)
+    stream = models.UUIDField(null=True, editable=False, help_text="As far as the message says")
+    seq_lo = models.BigIntegerField(null=True, editable=False, help_text="Its first sequence number")
+    seq_hi = models.BigIntegerField(null=True, editable=False, help_text="Behind its last one")
     rejected_at = models.DateTimeField(default=now, db_index=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN, db_index=True)
     resolution = models.CharField(max_length=500, blank=True)
     replayed_samples = models.PositiveIntegerField(default=0, editable=False, help_text="Samples that its replay stored")
+    replayed_duplicates = models.PositiveIntegerField(default=0, editable=False, help_text="Samples of its replay known before")
+    replays = models.PositiveIntegerField(default=0, editable=False, help_text="How often a replay was tried")
+    last_refusal = models.CharField(max_length=600, blank=True, editable=False, help_text="Why the last replay was refused")
+    fixed_key = models.BinaryField(null=True, help_text="The key as mended by a person")
+    fixed_value = models.BinaryField(null=True, help_text="The value as mended by a person; the original stays as it came")
+    fixed_headers = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    fix_reason = models.CharField(max_length=500, blank=True)
+    fixed_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    fixed_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     resolved_at = models.DateTimeField(null=True, blank=True)
 
@@ -218,26 +272,59 @@ class RejectedMessage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["topic", "topic_id", "partition", "offset"], name="rejected_once"),
         ]
+        indexes = [models.Index(fields=["machine_code", "stream", "seq_lo"], name="rejected_by_stream")]
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}@{self.offset}: {self.get_reason_display()}"
 
 
 class IngestIncident(models.Model):
-    """Something an operator must know of: loss that was accepted, an agent that contradicts itself."""
+    """Something an operator must know of: loss that was accepted, an agent that contradicts itself or meters twice.
+
+    What one machine does again and again is one row, counted, until a person has acknowledged it.
+    """
 
     class Kind(models.TextChoices):
         ACCEPTED_LOSS = "accepted_loss", "Loss accepted"
         TOPIC_RECREATED = "topic_recreated", "Topic re-created"
         EQUIVOCATION = "equivocation", "Same sample with other content"
+        OVERLAP = "overlap", "Two streams metered the same time"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    detail = models.TextField()
-    at = models.DateTimeField(default=now)
+    machine_code = models.CharField(max_length=63, blank=True, db_index=True)
+    detail = models.TextField(help_text="As it was last seen")
+    count = models.PositiveBigIntegerField(default=1)
+    at = models.DateTimeField(default=now, help_text="When it was first seen")
+    last_at = models.DateTimeField(default=now)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     reference = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
 
     class Meta:
         ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "machine_code"],
+                condition=Q(acknowledged_at=None) & ~Q(machine_code=""),
+                name="incident_once_while_open",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}, {self.at:%Y-%m-%d %H:%M}"
+
+
+class WorkerBeat(models.Model):
+    """A worker's sign of life, renewed every few seconds: what it has done since its start, and what it still has to do."""
+
+    name = models.CharField(max_length=200, unique=True)
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField(db_index=True)
+    messages = models.BigIntegerField(default=0)
+    samples = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    fenced = models.BigIntegerField(default=0, help_text="Batches that another worker had stored meanwhile")
+    lag = models.JSONField(default=dict, help_text="Partition to messages in Kafka that are not stored yet")
+
+    def __str__(self) -> str:
+        return self.name
