@@ -18,14 +18,15 @@ MAY_IMPORT = {
     "billingsite": {"accounts", "usage", "invoices"},
 }
 PURE = {
-    "usage": ("buckets", "classify", "meters", "periods", "runs", "wire", "wire_errors"),
+    "usage": ("buckets", "classify", "meters", "overlaps", "payload", "periods", "runs", "wire", "wire_errors"),
     "invoices": ("charges", "money", "parts", "rating", "terms"),
 }
 EDGES = ("admin", "api", "sockets", "tasks", "views", "management")
 # Modules that only these may import: one writer per kind of row.
 ONLY_BY = {
-    "usage.sql": {"usage.ingest", "usage.audit", "usage.batch"},
-    "usage.ingest": {"usage.worker", "usage.rejected_admin", "usage.management.commands.consume_usage"},
+    "usage.sql": {"usage.ingest", "usage.audit", "usage.batch", "usage.sums", "usage.rebuild", "usage.retention"},
+    "usage.ingest": {"usage.worker", "usage.desk", "usage.management.commands.consume_usage"},
+    "usage.desk": {"usage.rejected_admin", "usage.rejected_api"},
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from usage.overlaps import Metered
 from usage.runs import Runs
 from usage.wire import Message, RawMessage, Row
 from usage.wire_errors import Refused
@@ -33,6 +34,7 @@ class Verdict:
 
     new: dict[SampleKey, Row] = field(default_factory=dict)
     runs: dict[StreamKey, Runs] = field(default_factory=dict)
+    contested: Mapping[int, Metered] = field(default_factory=dict)
     readings: set[StreamKey] = field(default_factory=set)
     rejected: list[tuple[RawMessage, Refused]] = field(default_factory=list)
     accepted: list[tuple[Decoded, dict[SampleKey, Row]]] = field(default_factory=list)
@@ -51,9 +53,17 @@ def repeated_keys(batch: Iterable[Decoded], runs: Mapping[StreamKey, Runs]) -> l
     return repeated
 
 
-def classify(batch: Iterable[Decoded], runs: dict[StreamKey, Runs], stored: Mapping[SampleKey, Row]) -> Verdict:
-    """Judge the messages in order. A message with one contradicting sample is refused whole and adds nothing."""
-    verdict = Verdict(runs=runs)
+def classify(
+    batch: Iterable[Decoded],
+    runs: dict[StreamKey, Runs],
+    stored: Mapping[SampleKey, Row],
+    contested: Mapping[int, Metered] | None = None,
+) -> Verdict:
+    """Judge the messages in order. A message with one contradicting sample is refused whole and adds nothing.
+
+    `contested` holds the time metered so far of the machines of which several streams come near each other.
+    """
+    verdict = Verdict(runs=runs, contested=contested or {})
     for item in batch:
         if item.message is None:
             verdict.rejected.append((item.raw, item.refused or Refused("poison", "no message")))
@@ -76,6 +86,9 @@ def _accept(verdict: Verdict, item: Decoded, message: Message, stored: Mapping[S
     else:
         fresh = _fresh(verdict, key, message, runs, stored)
         span = None
+    if message.version and fresh and (metered := verdict.contested.get(item.machine_pk)) is not None:
+        metered.check(message.stream, fresh.values())
+        metered.add(message.stream, ((row.start_ms, row.end_ms) for row in fresh.values()))
     verdict.new.update(fresh)
     if message.version:
         for lo, hi in [span] if span else _spans(fresh.values()):

@@ -7,24 +7,26 @@ transaction as the rows. Kafka's redelivery and a second worker both meet the co
 
 import base64
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils.timezone import now
 
-from accounts.models import User
-from usage import sql
+from usage import overlaps, sql
 from usage.batch import decode_all
 from usage.buckets import gains
-from usage.classify import Decoded, SampleKey, Verdict, classify, repeated_keys
+from usage.classify import Decoded, SampleKey, StreamKey, Verdict, classify, repeated_keys
 from usage.models import IngestIncident, IngestOffset, RejectedMessage
+from usage.overlaps import Span
 from usage.wire import Limits, RawMessage, Row, claimed_machine
-from usage.wire_errors import Refused
+from usage.wire_errors import Refused, claimed_span
 
 log = logging.getLogger(__name__)
 MAX_POISON_IN_A_ROW = 100
+LATE_MS = 3_600_000
+ALARMING = ("equivocation", "overlap")
 
 
 class LostOwnership(Exception):
@@ -96,20 +98,20 @@ def store(position: Position, records: Sequence[RawMessage], limits: Limits, gua
     InterfaceError where the database is away: in each case nothing more was written. A record that makes the database
     refuse the batch is found by halving and ends as a rejected message.
     """
-    return _store(position, decode_all(records, limits, position.using), guard or PoisonGuard())
+    return _store(position, decode_all(records, limits, position.using), limits, guard or PoisonGuard())
 
 
-def _store(position: Position, batch: list[Decoded], guard: PoisonGuard) -> BatchResult:
+def _store(position: Position, batch: list[Decoded], limits: Limits, guard: PoisonGuard) -> BatchResult:
     count = guard.after(batch)
     try:
-        result = _write(position, batch)
+        result = _write(position, batch, limits)
     except (DataError, IntegrityError) as error:
-        return _bisect(position, batch, guard, error)
+        return _bisect(position, batch, limits, guard, error)
     guard.in_a_row = count
     return result
 
 
-def _bisect(position: Position, batch: list[Decoded], guard: PoisonGuard, error: Exception) -> BatchResult:
+def _bisect(position: Position, batch: list[Decoded], limits: Limits, guard: PoisonGuard, error: Exception) -> BatchResult:
     """Find the record that the database refuses, and reject it alone. Each half is a transaction of its own."""
     if len(batch) == 1:
         if batch[0].refused is not None:
@@ -117,20 +119,21 @@ def _bisect(position: Position, batch: list[Decoded], guard: PoisonGuard, error:
         log.error(
             "Message %s-%s@%s is refused by the database: %s", position.topic, position.partition, position.next_offset, error
         )
-        return _store(position, [Decoded(batch[0].raw, refused=Refused("poison", f"{type(error).__name__}: {error}"))], guard)
+        refused = Refused("poison", f"{type(error).__name__}: {error}")
+        return _store(position, [Decoded(batch[0].raw, refused=refused)], limits, guard)
     half = len(batch) // 2
-    result = _store(position, batch[:half], guard)
+    result = _store(position, batch[:half], limits, guard)
     following = Position(position.topic, position.topic_id, position.partition, batch[half - 1].raw.offset + 1, position.using)
-    result += _store(following, batch[half:], guard)
+    result += _store(following, batch[half:], limits, guard)
     return result
 
 
-def _write(position: Position, batch: list[Decoded]) -> BatchResult:
+def _write(position: Position, batch: list[Decoded], limits: Limits) -> BatchResult:
     """The transaction. The offset is locked first, so that a rival waits or fails, and moved last by compare-and-set."""
     with transaction.atomic(using=position.using):
         if _offset(position).select_for_update().first() is None:
             raise LostOwnership(f"{position.topic}-{position.partition} is no longer at {position.next_offset}")
-        verdict, result = _write_samples(batch, position.using)
+        verdict, result = write_samples(batch, limits, position.using)
         _write_rejected(verdict, position.using)
         result.skipped = batch[-1].raw.offset + 1 - position.next_offset - len(batch)
         _move_offset(position, result)
@@ -147,28 +150,60 @@ def _offset(position: Position) -> QuerySet[IngestOffset]:
     )
 
 
-def _write_samples(batch: Sequence[Decoded], using: str) -> tuple[Verdict, BatchResult]:
-    """Judge the batch by the books, then write runs, samples and buckets. Return the verdict and what became of it."""
+def write_samples(
+    batch: Sequence[Decoded], limits: Limits, using: str, *, admit_overlap: bool = False
+) -> tuple[Verdict, BatchResult]:
+    """Judge the batch by the books, then write runs, samples and buckets. Return the verdict and what became of it.
+
+    Call it inside a transaction. `admit_overlap` counts time that another stream of the machine has metered already.
+    """
     streams = {(item.machine_pk, item.message.stream) for item in batch if item.message is not None}
-    sql.lock_machines((machine for machine, _ in streams), using)
+    machines = {machine for machine, _ in streams}
+    sql.lock_machines(machines, using)
     runs = sql.load_runs(streams, using)
     before = {key: known.pairs() for key, known in runs.items()}
-    verdict = classify(batch, runs, sql.load_rows(repeated_keys(batch, runs), using))
+    known = sql.load_streams(machines, using)
+    contested = {} if admit_overlap else sql.load_metered(overlaps.contested(overlaps.hulls(batch), known), using)
+    verdict = classify(batch, runs, sql.load_rows(repeated_keys(batch, runs), using), contested)
     sql.save_runs(before, {key: known.pairs() for key, known in verdict.runs.items()}, using)
     inserted = sql.insert_samples(verdict.new, using)
     sql.add_to_buckets(gains((key[0], row) for key, row in inserted.items()), using)
     result = _result(verdict, inserted)
-    sql.see_machines(_seen(result), using)
+    _note_streams(result, known, limits.now_ms, using)
+    sql.see_machines(_seen(result, limits.now_ms), using)
     return verdict, result
 
 
-def _seen(result: BatchResult) -> dict[int, tuple[int, int, int]]:
-    """The newest sample's end, cores and MiB of each machine with new rows."""
-    seen: dict[int, tuple[int, int, int]] = {}
+def _note_streams(result: BatchResult, known: Mapping[StreamKey, Span], now_ms: int, using: str) -> None:
+    """Write where a stream entered another quarter hour, and count what came late."""
+    fresh = overlaps.hulls(item for item, _ in result.new)
+    late: dict[StreamKey, int] = {}
     for item, rows in result.new:
+        if item.message is not None and item.message.version and rows[-1][2] < now_ms - LATE_MS:
+            key = (item.machine_pk, item.message.stream)
+            late[key] = late.get(key, 0) + len(rows)
+    grown = {key: overlaps.joined(known.get(key), span) for key, span in fresh.items()}
+    sql.save_streams({key: span for key, span in grown.items() if span != known.get(key) or key in late}, late, using)
+
+
+def _seen(result: BatchResult, now_ms: int) -> dict[int, tuple[int, int, int, int | None]]:
+    """The newest sample's end, cores, MiB and the clock's skew of each machine with new rows.
+
+    Kafka's timestamp is the machine's clock when it sent; how far it is from ours holds the way of the message too, so
+    the one that took the shortest counts. A version 0 reading's timestamp is the time of its event and says nothing.
+    """
+    seen: dict[int, tuple[int, int, int, int | None]] = {}
+    for item, rows in result.new:
+        if item.message is None:
+            continue
         end = max(row[2] for row in rows) if len(rows) > 1 else rows[0].end_ms
-        if item.message is not None and end > seen.get(item.machine_pk, (0, 0, 0))[0]:
-            seen[item.machine_pk] = (end, item.message.cores, item.message.memory_mib)
+        newest, cores, mib, skew = seen.get(item.machine_pk, (0, 0, 0, None))
+        if item.message.version:
+            gap = item.raw.timestamp_ms - now_ms
+            skew = gap if skew is None or gap > skew else skew
+        if end > newest:
+            newest, cores, mib = end, item.message.cores, item.message.memory_mib
+        seen[item.machine_pk] = (newest, cores, mib, skew)
     return seen
 
 
@@ -176,13 +211,26 @@ def _write_rejected(verdict: Verdict, using: str) -> None:
     RejectedMessage.objects.using(using).bulk_create(
         [_rejected_row(raw, refused) for raw, refused in verdict.rejected], batch_size=500
     )
+    alarms: dict[tuple[str, str], list[str]] = {}
     for raw, refused in verdict.rejected:
-        if refused.reason == "equivocation":
-            detail = f"{claimed_machine(raw)}: {refused.detail} ({raw.topic}-{raw.partition}@{raw.offset})"
-            IngestIncident.objects.using(using).create(kind=IngestIncident.Kind.EQUIVOCATION, detail=detail)
+        if refused.reason in ALARMING:
+            place = f"{raw.topic}-{raw.partition}@{raw.offset}"
+            alarms.setdefault((refused.reason, claimed_machine(raw)), []).append(f"{refused.detail} ({place})")
+    for (kind, machine), details in alarms.items():
+        _alarm(kind, machine, details, using)
+
+
+def _alarm(kind: str, machine: str, details: Sequence[str], using: str) -> None:
+    """Raise an alarm, or count on the one that nobody has acknowledged yet. The machine is locked, so no rival does the same."""
+    at, open_one = now(), IngestIncident.objects.using(using).filter(kind=kind, machine_code=machine, acknowledged_at=None)
+    if not open_one.update(count=F("count") + len(details), detail=details[-1], last_at=at):
+        IngestIncident.objects.using(using).create(
+            kind=kind, machine_code=machine, detail=details[-1], count=len(details), at=at, last_at=at
+        )
 
 
 def _rejected_row(raw: RawMessage, refused: Refused) -> RejectedMessage:
+    stream, lo, hi = claimed_span(raw.value or b"") or (None, None, None)
     return RejectedMessage(
         topic=raw.topic,
         topic_id=raw.topic_id,
@@ -195,6 +243,9 @@ def _rejected_row(raw: RawMessage, refused: Refused) -> RejectedMessage:
         machine_code=claimed_machine(raw),
         reason=refused.reason,
         detail=refused.detail.replace("\0", "")[:500],
+        stream=stream,
+        seq_lo=lo,
+        seq_hi=hi,
     )
 
 
@@ -274,60 +325,3 @@ def _books(row: IngestOffset) -> str:
         f"{row.topic}-{row.partition} of topic id {row.topic_id}, [{row.first_offset}, {row.next_offset}): stored {row.stored}, "
         f"duplicate {row.duplicate}, rejected {row.rejected}, skipped {row.skipped}, samples {row.samples_stored}."
     )
-
-
-def raw_of(rejected: RejectedMessage) -> RawMessage:
-    """Return the message as Kafka delivered it."""
-    return RawMessage(
-        topic=rejected.topic,
-        topic_id=rejected.topic_id,
-        partition=rejected.partition,
-        offset=rejected.offset,
-        timestamp_ms=rejected.timestamp_ms,
-        key=bytes(rejected.key),
-        value=bytes(rejected.value),
-        headers=tuple((name, base64.b64decode(value)) for name, value in rejected.headers),
-    )
-
-
-def replay_rejected(rejected_pk: int, user: User, limits: Limits, using: str = "default") -> RejectedMessage:
-    """Judge an open rejected message again and store what it holds. Return the row with what became of it.
-
-    It keeps the identity that Kafka gave it, so replaying twice adds nothing. Whoever replays admits old usage: pass
-    limits without a maximum age. The offset's counters keep counting it as rejected; the row says how many samples it
-    brought. Raise Refused, writing nothing, where it is still refused, or is no longer open.
-    """
-    with transaction.atomic(using=using):
-        row = _open_row(rejected_pk, using)
-        batch = decode_all([raw_of(row)], limits, using)
-        verdict, result = _write_samples(batch, using)
-        if verdict.rejected:
-            raise verdict.rejected[0][1]
-        row.replayed_samples = result.samples_stored
-        known = f", {_samples(result.samples_duplicate)} stored before" if result.samples_duplicate else ""
-        _resolve(row, RejectedMessage.State.REPLAYED, f"{_samples(result.samples_stored)} stored{known}", user)
-    return row
-
-
-def _samples(count: int) -> str:
-    return f"{count} sample{'' if count == 1 else 's'}"
-
-
-def discard_rejected(rejected_pk: int, user: User, reason: str, using: str = "default") -> RejectedMessage:
-    """Close an open rejected message for good, with a reason. Raise Refused where it is no longer open."""
-    with transaction.atomic(using=using):
-        row = _open_row(rejected_pk, using)
-        _resolve(row, RejectedMessage.State.DISCARDED, reason, user)
-    return row
-
-
-def _open_row(pk: int, using: str) -> RejectedMessage:
-    row = RejectedMessage.objects.using(using).select_for_update().get(pk=pk)
-    if row.state != RejectedMessage.State.OPEN:
-        raise Refused("not_open", f"it was {row.get_state_display().lower()} before: {row.resolution}")
-    return row
-
-
-def _resolve(row: RejectedMessage, state: RejectedMessage.State, resolution: str, user: User) -> None:
-    row.state, row.resolution, row.resolved_by, row.resolved_at = state, resolution[:500], user, now()
-    row.save(update_fields=["state", "resolution", "resolved_by", "resolved_at", "replayed_samples"])

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter, FieldTextFilter,
 
 from accounts.admin_parts import ReadOnlyDesk, action, display, written
 from usage.admin_forms import DiscardForm, ReplayForm
-from usage.ingest import discard_rejected, replay_rejected
+from usage.desk import discard_rejected, replay_rejected
 from usage.models import RejectedMessage
 from usage.payload import readable, readable_headers
 from usage.periods import from_ms, to_ms

@@ -24,6 +24,15 @@ class Runs:
         at = bisect_right(self.his, lo)
         return at < len(self.los) and self.los[at] < hi
 
+    def shared(self, lo: int, hi: int) -> int:
+        """How much of [lo, hi) has been received."""
+        at = bisect_right(self.his, lo)
+        total = 0
+        while at < len(self.los) and self.los[at] < hi:
+            total += min(hi, self.his[at]) - max(lo, self.los[at])
+            at += 1
+        return total
+
     def add(self, lo: int, hi: int) -> None:
         """Take in [lo, hi), joining every run that it overlaps or touches."""
         if hi <= lo:

@@ -12,14 +12,16 @@ from django.db import IntegrityError, connections, transaction
 from usage.buckets import Gains
 from usage.classify import SampleKey, StreamKey
 from usage.meters import QUANTITY_COLUMNS
-from usage.models import Machine, StreamRun, UsageBucket, UsageSample
+from usage.models import Machine, MachineStream, PrunedUsage, StreamRun, UsageBucket, UsageSample
+from usage.overlaps import Metered, Span
 from usage.runs import Runs
-from usage.wire import Row
+from usage.wire import DAY_MS, MAX_INTERVAL_MS, Row
 
 SAMPLES = UsageSample._meta.db_table
 BUCKETS = UsageBucket._meta.db_table
 MACHINES = Machine._meta.db_table
 RUNS = StreamRun._meta.db_table
+STREAMS = MachineStream._meta.db_table
 KEY_COLUMNS = ("machine_id", "stream", "seq")
 SAMPLE_COLUMNS = (*KEY_COLUMNS, "start_ms", "end_ms", *QUANTITY_COLUMNS)
 ROW_COLUMNS = ("seq", "start_ms", "end_ms", *QUANTITY_COLUMNS)
@@ -69,6 +71,40 @@ def _select_runs(keys: Sequence[StreamKey], using: str) -> list[tuple[int, uuid.
         )
         found = cursor.fetchall()
     return found if postgres else [(machine, uuid.UUID(stream), lo, hi) for machine, stream, lo, hi in found]
+
+
+def load_streams(machines: Iterable[int], using: str) -> dict[StreamKey, Span]:
+    """Return in which quarter hours each stream of these machines has metered so far."""
+    found: dict[StreamKey, Span] = {}
+    for part in chunks(sorted(machines), VALUES_A_STATEMENT):
+        rows = MachineStream.objects.using(using).filter(machine_id__in=part)
+        for machine, stream, since_ms, until_ms in rows.values_list("machine_id", "stream", "since_ms", "until_ms"):
+            found[machine, stream] = since_ms, until_ms
+    return found
+
+
+def load_metered(machines: Mapping[int, Span], using: str) -> dict[int, Metered]:
+    """Return the time that each stream of these machines has metered within its machine's span."""
+    found: dict[int, Metered] = {}
+    for machine, (start, end) in machines.items():
+        metered = found[machine] = Metered()
+        samples = UsageSample.objects.using(using).filter(machine_id=machine, start_ms__lt=end)
+        near = samples.filter(end_ms__gt=start, end_ms__lt=end + MAX_INTERVAL_MS).values_list("stream", "start_ms", "end_ms")
+        for stream, start_ms, end_ms in near:
+            if start_ms < end_ms:  # A version 0 reading meters no time.
+                metered.add(stream, [(start_ms, end_ms)])
+        pruned = PrunedUsage.objects.using(using).filter(machine_id=machine, covered_ms__gt=0)
+        metered.pruned = set(pruned.filter(day_ms__gt=start - DAY_MS, day_ms__lt=end).values_list("stream", "day_ms"))
+    return found
+
+
+def save_streams(streams: Mapping[StreamKey, Span], late: Mapping[StreamKey, int], using: str) -> None:
+    """Write in which quarter hours these streams have metered, and add to their late samples."""
+    rows = [(*key, *streams[key], late.get(key, 0)) for key in sorted(streams)]
+    columns = {"machine_id": "int8", "stream": "uuid", "since_ms": "int8", "until_ms": "int8", "late_samples": "int8"}
+    hull = "since_ms = excluded.since_ms, until_ms = excluded.until_ms"
+    changes = f"{hull}, late_samples = {STREAMS}.late_samples + excluded.late_samples"
+    _upsert(STREAMS, columns, rows, f"(machine_id, stream) DO UPDATE SET {changes}", using)
 
 
 def load_rows(keys: Iterable[SampleKey], using: str) -> dict[SampleKey, Row]:
@@ -176,24 +212,25 @@ def save_runs(before: RunPairs, after: RunPairs, using: str) -> None:
     _upsert(RUNS, columns, changed, "(machine_id, stream, lo) DO UPDATE SET hi = excluded.hi", using)
 
 
-def see_machines(seen: dict[int, tuple[int, int, int]], using: str) -> None:
-    """Note what each machine (pk) last reported: (newest end_ms, cores, MiB; 0 where the format does not say).
+def see_machines(seen: Mapping[int, tuple[int, int, int, int | None]], using: str) -> None:
+    """Note what each machine (pk) last reported: (newest end_ms, cores, MiB; 0 where the format does not say; clock's skew).
 
-    A batch that is older than what is known changes nothing.
+    A batch that is older than what is known changes nothing. A skew that is not known leaves the last one.
     """
     rows = [(pk, *seen[pk]) for pk in sorted(seen)]
     if not rows:
         return
     postgres = is_postgres(using)
-    arrays = ", ".join(["%s::int8[]"] * 4)
+    arrays = ", ".join(["%s::int8[]"] * 5)
     new = (
-        f"unnest({arrays}) AS new (pk, at, cores, mib)"
+        f"unnest({arrays}) AS new (pk, at, cores, mib, skew)"
         if postgres
-        else "(SELECT %s AS pk, %s AS at, %s AS cores, %s AS mib) AS new"
+        else "(SELECT %s AS pk, %s AS at, %s AS cores, %s AS mib, %s AS skew) AS new"
     )
     statement = (
         f"UPDATE {MACHINES} SET last_seen_ms = new.at, cores = CASE WHEN new.cores > 0 THEN new.cores ELSE {MACHINES}.cores END,"  # noqa: S608 names from the models
-        f" memory_mib = CASE WHEN new.mib > 0 THEN new.mib ELSE {MACHINES}.memory_mib END"
+        f" memory_mib = CASE WHEN new.mib > 0 THEN new.mib ELSE {MACHINES}.memory_mib END,"
+        f" clock_skew_ms = COALESCE(new.skew, {MACHINES}.clock_skew_ms)"
         f" FROM {new} WHERE id = new.pk AND last_seen_ms < new.at"
     )
     with connections[using].cursor() as cursor:
@@ -226,4 +263,6 @@ def _upsert(table: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ..
 
 def _arrays(rows: Sequence[tuple[Any, ...]]) -> list[str]:
     """The columns of these rows as PostgreSQL writes arrays. Only for numbers and UUIDs, which need no quotes."""
-    return [f"{{{','.join(map(str, column))}}}" for column in zip(*rows, strict=True)]
+    return [
+        f"{{{','.join(['NULL' if value is None else str(value) for value in column])}}}" for column in zip(*rows, strict=True)
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
@@ -72,6 +73,20 @@ def named_machine(value: bytes) -> str:
         return ""
     named = body.get("machine_id", body.get("machine", "")) if isinstance(body, dict) else ""
     return str(named) if isinstance(named, str | int) else ""
+
+
+def claimed_span(value: bytes) -> tuple[uuid.UUID, int, int] | None:
+    """Return the stream and the half-open span of sequence numbers that a refused body names, if they follow each other."""
+    try:
+        body = check(value)
+        seqs = [sample["seq"] for sample in body["samples"]]
+        stream = uuid.UUID(body["stream"])
+    except (Refused, TypeError, KeyError, ValueError, AttributeError):
+        return None
+    whole = bool(seqs) and all(isinstance(seq, int) and 0 <= seq < 2**63 - 1 for seq in seqs)
+    if not whole or seqs != list(range(seqs[0], seqs[0] + len(seqs))):
+        return None
+    return stream, seqs[0], seqs[-1] + 1
 
 
 def _number(body: dict[str, Any], name: str) -> Decimal:

@@ -12,10 +12,19 @@ from django.db import connection
 from tests.usage.build import NOW_MS, V1_HEADERS, body
 from tests.usage.simulated import PARTITIONS, Group, Log
 from usage.audit import checks
-from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
+from usage.models import (
+    IngestIncident,
+    IngestOffset,
+    Machine,
+    MachineStream,
+    RejectedMessage,
+    StreamRun,
+    UsageBucket,
+    UsageSample,
+)
 
 MACHINES = ("m-0", "m-1", "m-2")
-WRITTEN = (UsageSample, UsageBucket, StreamRun, RejectedMessage, IngestOffset, IngestIncident)
+WRITTEN = (UsageSample, UsageBucket, StreamRun, MachineStream, RejectedMessage, IngestOffset, IngestIncident)
 SAMPLE_FIELDS = ("seq", "start", "end", "cpu_ms", "memory_mib_ms", "disk_mib_ms", "net_rx", "net_tx", "disk_read", "disk_write")
 
 

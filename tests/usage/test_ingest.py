@@ -24,16 +24,8 @@ from tests.usage.build import (
     sample,
 )
 from usage import ingest, sql
-from usage.ingest import (
-    BatchResult,
-    LostOwnership,
-    PoisonGuard,
-    Position,
-    TooMuchPoison,
-    discard_rejected,
-    replay_rejected,
-    store,
-)
+from usage.desk import discard_rejected, raw_of, replay_rejected
+from usage.ingest import BatchResult, LostOwnership, PoisonGuard, Position, TooMuchPoison, store
 from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
 from usage.wire import Limits, RawMessage
 from usage.wire_errors import Refused
@@ -150,7 +142,8 @@ def test_samples_out_of_order_leave_a_hole_until_it_is_filled() -> None:
 
 @pytest.mark.usefixtures("books")
 def test_two_streams_of_one_machine_do_not_hide_each_other() -> None:
-    records = [raw(body(sample(0)), offset=0), raw(body(sample(0), stream=str(OTHER_STREAM)), offset=1)]
+    later = sample(1) | {"seq": 0}
+    records = [raw(body(sample(0)), offset=0), raw(body(later, stream=str(OTHER_STREAM)), offset=1)]
 
     assert _counts(store(_at(0), records, LIMITS)) == (2, 0, 0, 0)
 
@@ -334,4 +327,4 @@ def test_raw_bytes_survive_the_desk(books: IngestOffset) -> None:
     message = RawMessage("resource_usage", TOPIC_ID, 0, 0, NOW_MS, b"\xffkey", b"\x00", (("x", b"\xfe"),))
     store(_at(0), [message], LIMITS)
 
-    assert ingest.raw_of(RejectedMessage.objects.get()) == message
+    assert raw_of(RejectedMessage.objects.get()) == message

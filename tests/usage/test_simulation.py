@@ -46,13 +46,13 @@ def _play(seeds: int) -> None:
 def _commit_before_write(patch: pytest.MonkeyPatch) -> None:
     real = ingest._write
 
-    def write(position: Any, batch: Any) -> Any:
+    def write(position: Any, batch: Any, limits: Any) -> Any:
         messages = batch[-1].raw.offset + 1 - position.next_offset
         ingest._move_offset(position, ingest.BatchResult(skipped=messages))
         with patch.context() as inner:
             inner.setattr(ingest, "_offset", lambda position: IngestOffset.objects.filter(partition=position.partition))
             inner.setattr(ingest, "_move_offset", lambda position, result: None)
-            return real(position, batch)
+            return real(position, batch, limits)
 
     patch.setattr(ingest, "_write", write)
 
@@ -85,9 +85,9 @@ def _buckets_for_duplicates(patch: pytest.MonkeyPatch) -> None:
     real = gains
     seen: list[Any] = []
 
-    def classify(batch: Any, runs: Any, stored: Any) -> Any:
+    def classify(batch: Any, *books: Any) -> Any:
         seen[:] = [(item.machine_pk, row) for item in batch if item.message for row in item.message.rows]
-        return real_classify(batch, runs, stored)
+        return real_classify(batch, *books)
 
     real_classify = classify_batch
     patch.setattr(ingest, "classify", classify)

@@ -49,12 +49,12 @@ def test_runs_are_found_by_machine_and_stream_together() -> None:
 
 def test_a_machine_remembers_its_newest_sample_and_the_size_that_it_told() -> None:
     one, two = machine("web-1"), machine("web-2")
-    sql.see_machines({one.pk: (2_000, 8, 1024), two.pk: (1_000, 4, 512)}, "default")
+    sql.see_machines({one.pk: (2_000, 8, 1024, -40), two.pk: (1_000, 4, 512, 7)}, "default")
 
-    sql.see_machines({one.pk: (1_999, 1, 1), two.pk: (3_000, 0, 0)}, "default")
+    sql.see_machines({one.pk: (1_999, 1, 1, 9), two.pk: (3_000, 0, 0, None)}, "default")
 
-    seen = Machine.objects.order_by("code").values_list("last_seen_ms", "cores", "memory_mib")
-    assert list(seen) == [(2_000, 8, 1024), (3_000, 4, 512)]
+    seen = Machine.objects.order_by("code").values_list("last_seen_ms", "cores", "memory_mib", "clock_skew_ms")
+    assert list(seen) == [(2_000, 8, 1024, -40), (3_000, 4, 512, 7)]
 
 
 def test_a_sample_cannot_take_the_place_of_a_reading_in_its_batch() -> None:

@@ -1,0 +1,91 @@
+"""Whether two streams of one machine meter the same time, as a copied machine or a rolled-back spool does. Pure.
+
+Time that one stream has metered is billed; a sample of another stream in that time is refused, so that no machine is
+billed for more than passed. Most machines have one stream, and of those nothing is asked. docs/operating.md states the rule.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from usage.periods import BUCKET_MS, bucket_start
+from usage.runs import Runs
+from usage.wire import Row
+from usage.wire_errors import Refused
+
+if TYPE_CHECKING:
+    from usage.classify import Decoded, StreamKey
+
+# A new stream may begin before the old one's last sample ends: clocks are read twice, and slewed in between.
+HANDOVER_MS = 1_000
+HANDOVER_PART = 10
+DAY_MS = 86_400_000
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Metered:
+    """The time that each stream of one machine has metered around a batch, and the days whose samples were pruned."""
+
+    streams: dict[uuid.UUID, Runs] = field(default_factory=dict)
+    pruned: set[tuple[uuid.UUID, int]] = field(default_factory=set)
+
+    def add(self, stream: uuid.UUID, spans: Iterable[Span]) -> None:
+        """Take in time that a stream has metered."""
+        runs = self.streams.setdefault(stream, Runs())
+        for start, end in spans:
+            runs.add(start, end)
+
+    def check(self, stream: uuid.UUID, rows: Iterable[Row]) -> None:
+        """Raise Refused where another stream has metered more of a row's time than a handover explains."""
+        others = [(name, runs) for name, runs in self.streams.items() if name != stream]
+        for row in rows:
+            allowed = min(HANDOVER_MS, (row.end_ms - row.start_ms) // HANDOVER_PART)
+            for name, runs in others:
+                if (shared := runs.shared(row.start_ms, row.end_ms)) > allowed:
+                    raise Refused("overlap", f"sample {row.seq}: {shared} ms of its time were metered by stream {name} already")
+            self._check_pruned(stream, row)
+
+    def _check_pruned(self, stream: uuid.UUID, row: Row) -> None:
+        """Of a pruned day only the sum is left: which of its time was metered cannot be told any more."""
+        day = row.start_ms - row.start_ms % DAY_MS
+        if any(other != stream and pruned == day for other, pruned in self.pruned):
+            raise Refused("overlap", f"sample {row.seq} lies in a day of another stream whose samples were pruned")
+
+
+def hulls(batch: Iterable["Decoded"]) -> dict["StreamKey", Span]:
+    """Return the quarter hours, from the first to the last, that each stream meters in a batch. Version 0 meters no time."""
+    found: dict[StreamKey, Span] = {}
+    for item in batch:
+        message = item.message
+        if message is None or not message.version:
+            continue
+        rows = message.rows
+        start, end = (rows[0][1], rows[0][2]) if len(rows) == 1 else (min(row[1] for row in rows), max(row[2] for row in rows))
+        key = (item.machine_pk, message.stream)
+        known = found.get(key)
+        found[key] = (start, end) if known is None else (min(start, known[0]), max(end, known[1]))
+    return {key: (bucket_start(start), bucket_start(end + BUCKET_MS - 1)) for key, (start, end) in found.items()}
+
+
+def joined(one: Span | None, other: Span) -> Span:
+    """Return the span from the earlier start to the later end."""
+    return other if one is None else (min(one[0], other[0]), max(one[1], other[1]))
+
+
+def contested(fresh: Mapping["StreamKey", Span], known: Mapping["StreamKey", Span]) -> dict[int, Span]:
+    """Return the machines of which a stream of the batch comes near another stream, with the time that the batch spans."""
+    by_machine: dict[int, list[tuple[uuid.UUID, Span]]] = {}
+    for (machine, stream), span in [*known.items(), *fresh.items()]:
+        by_machine.setdefault(machine, []).append((stream, span))
+    several = {machine: streams for machine, streams in by_machine.items() if len(streams) > 1}
+    found: dict[int, Span] = {}
+    for (machine, stream), span in fresh.items():
+        if machine in several and _meets_another(stream, span, several[machine]):
+            found[machine] = joined(found.get(machine), span)
+    return found
+
+
+def _meets_another(stream: uuid.UUID, span: Span, streams: Sequence[tuple[uuid.UUID, Span]]) -> bool:
+    return any(other != stream and start < span[1] and span[0] < end for other, (start, end) in streams)
