@@ -15,10 +15,16 @@ from django.db.models.functions import Coalesce
 from django.utils.timezone import now
 
 from accounts.models import CODE, Customer, validate_currency
+from invoices.fleet import FleetLoad
 from invoices.terms import Model, Proration, units_of
 from invoices.whole_numbers import WholeNumberField
 from usage.meters import METERS
 from usage.periods import BUCKET_MS, to_ms
+
+__all__ = [
+    "FleetLoad", "Invoice", "InvoiceCounter", "InvoiceLine", "InvoiceQuerySet", "Payment", "PlanVersion", "Price", "RatePlan",
+    "Subscription", "Tier", "Voiding", "validate_quarter_hour",
+]  # fmt: skip
 
 METER_CHOICES = [(meter.code, meter.name) for meter in METERS.values()]
 UNIT_CHOICES = [(unit, unit) for unit in dict.fromkeys(unit for meter in METERS for unit in units_of(meter))]
@@ -29,6 +35,11 @@ MODEL_CHOICES = [
     (Model.PACKAGE.value, "Package: started packages"),
     (Model.FLAT.value, "Flat fee per month"),
     (Model.SAMPLE_TARIFF.value, "Per percent and sample"),
+    (Model.PERCENTAGE.value, "Percentage of an amount"),
+    (Model.GRADUATED_PERCENTAGE.value, "Graduated percentage of an amount"),
+    (Model.TIME_OF_USE.value, "Time of use: by weekday and hour"),
+    (Model.SPOT_SERIES.value, "Spot: a series of prices"),
+    (Model.RESERVED.value, "Reserved: a level paid for in full, and more at another price"),
 ]
 PRORATION_CHOICES = [
     (Proration.NONE.value, "Whole fee"),
@@ -73,6 +84,9 @@ class PlanVersion(models.Model):
     effective_from = models.DateTimeField(null=True, blank=True, validators=[validate_quarter_hour], help_text="UTC")
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
+    commitment_nano = models.BigIntegerField(
+        default=0, help_text="Least that a month comes to, in 1e-9 of the currency; what is missing is charged"
+    )
 
     class Meta:
         ordering = ["plan", "-number"]
@@ -86,6 +100,7 @@ class PlanVersion(models.Model):
                 name="version_state",
             ),
             models.CheckConstraint(condition=Q(number__gte=1), name="version_number"),
+            models.CheckConstraint(condition=Q(commitment_nano__gte=0), name="version_commitment"),
         ]
 
     def __str__(self) -> str:
@@ -98,7 +113,7 @@ class Price(models.Model):
     version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="prices")
     position = models.PositiveSmallIntegerField(default=0, help_text="Order on the invoice")
     name = models.CharField(max_length=120, help_text="As printed on the invoice")
-    model = models.CharField(max_length=16, choices=MODEL_CHOICES)
+    model = models.CharField(max_length=24, choices=MODEL_CHOICES)
     meter = models.CharField(max_length=40, choices=METER_CHOICES, blank=True, help_text="None for a flat fee")
     unit = models.CharField(max_length=20, choices=UNIT_CHOICES, blank=True)
     price_nano = models.BigIntegerField(default=0, help_text="Per unit, package or month, in 1e-9 of the currency")
@@ -107,14 +122,14 @@ class Price(models.Model):
     flat_when_zero = models.BooleanField(default=False, help_text="The first tier's flat fee is due without usage, too")
     proration = models.CharField(max_length=6, choices=PRORATION_CHOICES, default=Proration.DAY.value, help_text="Of a flat fee")
     machine_class = models.CharField(max_length=40, blank=True, help_text="Only for machines of this class")
+    details = models.JSONField(
+        default=dict, blank=True, help_text="Further keys as in a plan file: windows, series, minimum and so on, numbers as text"
+    )
 
     class Meta:
         ordering = ["version", "position", "pk"]
         constraints = [
             models.UniqueConstraint(fields=["version", "position"], name="price_position_once"),
-            models.UniqueConstraint(
-                fields=["version", "meter", "machine_class"], condition=~Q(meter=""), name="price_meter_once"
-            ),
             models.CheckConstraint(condition=Q(model__in=[model.value for model in Model]), name="price_model_known"),
             models.CheckConstraint(
                 condition=Q(model="flat", meter="", unit="") | ~Q(model="flat") & ~Q(meter="") & ~Q(unit=""),

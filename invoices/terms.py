@@ -11,6 +11,7 @@ from usage.meters import BYTES, METERS, MIB_MS, MIB_PER_GIB
 from usage.periods import Period
 
 GIB = 2**30
+MBIT_S_HOUR = 10**6 // 8 * 3600  # Bytes in an hour of 1 Mbit/s, which is a level: for a peak or a 95th percentile.
 
 
 class Model(StrEnum):
@@ -22,6 +23,11 @@ class Model(StrEnum):
     PACKAGE = "package"
     FLAT = "flat"
     SAMPLE_TARIFF = "sample_tariff"
+    PERCENTAGE = "percentage"
+    GRADUATED_PERCENTAGE = "graduated_percentage"
+    TIME_OF_USE = "time_of_use"
+    SPOT_SERIES = "spot_series"
+    RESERVED = "reserved"
 
 
 class Proration(StrEnum):
@@ -73,7 +79,7 @@ class VersionTerms:
 
 # The further units that a meter may be priced in, beside its own of usage/meters.py; None is per month, see per_unit().
 _MORE_UNITS: Mapping[str, Mapping[str, int | None]] = MappingProxyType(
-    {MIB_MS: MappingProxyType({"GiB-month": None}), BYTES: MappingProxyType({"GiB": GIB})}
+    {MIB_MS: MappingProxyType({"GiB-month": None}), BYTES: MappingProxyType({"GiB": GIB, "Mbit/s": MBIT_S_HOUR})}
 )
 
 

@@ -1,0 +1,23 @@
+"""How busy the fleet was, hour by hour: recorded once, so that a price that follows demand is the same whenever it is rated."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+
+MILLION = 1_000_000
+
+
+class FleetLoad(models.Model):
+    """The share of the fleet's cores in use before an instant. It is in force from then until the next one."""
+
+    at = models.DateTimeField(unique=True, help_text="UTC")
+    share_micro = models.PositiveIntegerField(help_text="Millionths of the cores: 850000 is 85 %")
+    recorded_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["-at"]
+        verbose_name = "fleet load"
+        constraints = [models.CheckConstraint(condition=Q(share_micro__lte=MILLION), name="fleet_load_share")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} UTC"
