@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
 MACHINE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -37,7 +37,7 @@ def check(value: bytes) -> Any:
     """Return the parsed JSON. Raise Refused where it is no JSON or a key stands twice in one object."""
     try:
         return json.loads(
-            value.decode("utf-8"), object_pairs_hook=_object, parse_float=Decimal, parse_int=_integer, parse_constant=_constant
+            value.decode("utf-8"), object_pairs_hook=_object, parse_float=_decimal, parse_int=_integer, parse_constant=_constant
         )
     except UnicodeDecodeError as error:
         raise Refused("not_json", f"not UTF-8: {error.reason} at byte {error.start}") from None
@@ -109,6 +109,13 @@ def _integer(digits: str) -> int:
     if len(digits.lstrip("-")) > MAX_DIGITS:
         raise Refused("out_of_range", f"a number of {len(digits)} digits")
     return int(digits)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # An exponent of nineteen digits and more.
+        raise Refused("out_of_range", f"the number {text[:40]}") from None
 
 
 def _constant(name: str) -> NoReturn:
