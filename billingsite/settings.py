@@ -177,6 +177,7 @@ KAFKA_SECURITY: dict[str, str] = {
 # Usage and invoices
 USAGE_TOPIC = env.formed("USAGE_TOPIC", "resource_usage", r"[A-Za-z0-9._-]{1,249}", "resource_usage")
 USAGE_MAX_AGE_DAYS = env.whole("USAGE_MAX_AGE_DAYS", 35, low=1, high=3660)
+USAGE_REQUIRE_SIGNATURE = env.flag("USAGE_REQUIRE_SIGNATURE", default=True)
 INVOICE_PREFIX = env.text("INVOICE_PREFIX", "CH")
 SELLER_NAME = env.text("SELLER_NAME", "Corehour Systems")
 SELLER_ADDRESS = env.text("SELLER_ADDRESS", "").replace("\\n", "\n")

@@ -13,6 +13,7 @@ from pytest_django import Settings
 from billingsite.broker import PARTITIONS, EmbeddedKafka
 from billingsite.kafka_node import free_ports
 from invoices import guards
+from usage import keys
 
 _empty_tables = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined] # Django's own hook, not in the stubs
 
@@ -56,7 +57,12 @@ def topic(kafka_admin: KafkaAdminClient) -> str:
 
 @pytest.fixture(autouse=True)
 def _quick_settings(settings: Settings) -> None:
-    """Static files as they lie in the sources, with nothing collected first, and passwords that cost nothing to check."""
+    """Static files as they lie in the sources, with nothing collected first, and passwords that cost nothing to check.
+
+    Usage need not be signed, but where a test is about that, and no key is remembered from the test before.
+    """
+    settings.USAGE_REQUIRE_SIGNATURE = False
+    keys.forget()
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -12,7 +12,10 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 
 from accounts.models import CODE, Customer, User
+from usage.key_models import AgentState, AgentWish, EnrolmentToken, MachineKey, UnsignedPermission
 from usage.meters import QUANTITY_COLUMNS
+
+__all__ = ["AgentState", "AgentWish", "EnrolmentToken", "MachineKey", "UnsignedPermission"]  # Django finds models here.
 
 
 class Machine(models.Model):
@@ -226,6 +229,10 @@ class Reason(models.TextChoices):
     EMPTY = "empty", "No sample"
     TOO_MANY = "too_many", "More than 500 samples"
     TOO_LARGE = "too_large", "Larger than 256 KiB"
+    UNSIGNED = "unsigned", "Not signed"
+    UNKNOWN_KEY = "unknown_key", "Signed with a key that is unknown or revoked"
+    BAD_SIGNATURE = "bad_signature", "Signature does not fit the message"
+    SEALED = "sealed", "Sealed, and cannot be opened here"
     POISON = "poison", "Raised an unexpected error"
 
 

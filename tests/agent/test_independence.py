@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 AGENT = Path(__file__).parent.parent.parent / "agent"
-ALLOWED = {"agent", "kafka", "psutil", *sys.stdlib_module_names}
+ALLOWED = {"agent", "cryptography", "kafka", "psutil", *sys.stdlib_module_names}
 ELSEWHERE = ["django", "accounts", "usage", "invoices", "billingsite", "rest_framework", "celery", "channels"]
 
 
@@ -30,7 +30,7 @@ def test_a_module_imports_only_what_the_agent_installs(file: Path) -> None:
 def test_its_requirements_are_what_it_imports() -> None:
     lines = (AGENT / "requirements.txt").read_text().split()
 
-    assert sorted(line.split("==")[0].split(">=")[0] for line in lines) == ["crc32c", "kafka-python", "psutil"]
+    assert sorted(line.split("==")[0].split(">=")[0] for line in lines) == ["crc32c", "cryptography", "kafka-python", "psutil"]
 
 
 def test_every_command_loads_where_there_is_no_server() -> None:
