@@ -156,6 +156,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "close-finished-months": {"task": "invoices.tasks.close_finished_periods", "schedule": crontab(minute="5")},
+    "tend-samples": {"task": "usage.tasks.tend_samples", "schedule": crontab(hour="3", minute="20")},
 }
 
 # Kafka
@@ -178,6 +179,10 @@ KAFKA_SECURITY: dict[str, str] = {
 USAGE_TOPIC = env.formed("USAGE_TOPIC", "resource_usage", r"[A-Za-z0-9._-]{1,249}", "resource_usage")
 USAGE_MAX_AGE_DAYS = env.whole("USAGE_MAX_AGE_DAYS", 35, low=1, high=3660)
 USAGE_REQUIRE_SIGNATURE = env.flag("USAGE_REQUIRE_SIGNATURE", default=True)
+# Quarter hours are kept for ever; raw samples longer than usage may come late.
+USAGE_RETENTION_DAYS = env.whole(
+    "USAGE_RETENTION_DAYS", max(400, USAGE_MAX_AGE_DAYS + 1), low=USAGE_MAX_AGE_DAYS + 1, high=36_600
+)
 INVOICE_PREFIX = env.text("INVOICE_PREFIX", "CH")
 SELLER_NAME = env.text("SELLER_NAME", "Corehour Systems")
 SELLER_ADDRESS = env.text("SELLER_ADDRESS", "").replace("\\n", "\n")

@@ -24,7 +24,15 @@ PURE = {
 EDGES = ("admin", "api", "sockets", "tasks", "views", "management")
 # Modules that only these may import: one writer per kind of row.
 ONLY_BY = {
-    "usage.sql": {"usage.ingest", "usage.audit", "usage.batch", "usage.sums", "usage.rebuild", "usage.retention"},
+    "usage.sql": {
+        "usage.ingest",
+        "usage.audit",
+        "usage.batch",
+        "usage.sums",
+        "usage.rebuild",
+        "usage.retention",
+        "usage.partitions",
+    },
     "usage.ingest": {"usage.worker", "usage.desk", "usage.management.commands.consume_usage"},
     "usage.desk": {"usage.rejected_admin", "usage.rejected_api"},
 }

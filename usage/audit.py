@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from django.db import connections
 from django.db.models import Count, F, Max, Min, Sum
 
-from usage.buckets import gains
-from usage.models import IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
-from usage.sql import GAIN_COLUMNS, ROW_COLUMNS
-from usage.wire import Row
+from usage.classify import StreamKey
+from usage.models import (
+    IngestOffset,
+    Machine,
+    MachineStream,
+    PrunedUsage,
+    RejectedMessage,
+    StreamRun,
+    UsageBucket,
+    UsageSample,
+)
+from usage.sums import differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,62 +75,80 @@ def _offsets(using: str) -> Check:
 
 
 def _samples(using: str) -> Check:
-    """What the partitions and the desk say they stored is what is there."""
+    """What the partitions and the desk say they stored is what is there, or was pruned."""
     booked = IngestOffset.objects.using(using).aggregate(total=Sum("samples_stored", default=0))["total"]
     replayed = RejectedMessage.objects.using(using).aggregate(total=Sum("replayed_samples", default=0))["total"]
+    pruned = PrunedUsage.objects.using(using).aggregate(total=Sum("samples", default=0))["total"]
     count = UsageSample.objects.using(using).count()
-    found = [] if booked + replayed == count else [f"{booked} samples stored and {replayed} replayed by the books, {count} rows"]
-    return Check("samples", f"{count} samples", found)
+    balanced = booked + replayed == count + pruned
+    words = f"{booked} samples stored and {replayed} replayed by the books, {count} rows and {pruned} pruned"
+    return Check("samples", f"{count} samples, {pruned} pruned", [] if balanced else [words])
 
 
 def _runs(using: str) -> Check:
-    """Each stream's runs hold exactly its samples; readings of version 0 have no runs, their offsets name them."""
-    with_interval = UsageSample.objects.using(using).filter(end_ms__gt=F("start_ms"))
-    samples = {
-        (row["machine_id"], row["stream"]): (row["count"], row["lowest"], row["highest"] + 1)
-        for row in with_interval.values("machine_id", "stream").annotate(
-            count=Count("seq"), lowest=Min("seq"), highest=Max("seq")
-        )
-    }
-    runs = {
-        (row["machine_id"], row["stream"]): (row["count"], row["lowest"], row["highest"])
-        for row in StreamRun.objects.using(using)
-        .values("machine_id", "stream")
-        .annotate(count=Sum(F("hi") - F("lo")), lowest=Min("lo"), highest=Max("hi"))
-    }
+    """Each stream's runs hold exactly its samples, kept and pruned; version 0 has no runs, its offsets name its readings."""
+    samples, runs, pruned = _kept(using), _received(using), _pruned(using)
     found = [
         f"machine {key[0]}, stream {key[1]}: the runs hold {runs.get(key)}, the samples are {samples.get(key)}"
-        " (how many, lowest, behind the highest)"
-        for key in sorted(samples.keys() | runs.keys(), key=str)
-        if samples.get(key) != runs.get(key)
+        f" (how many, lowest, behind the highest), {pruned.get(key, 0)} were pruned"
+        for key in sorted(samples.keys() | runs.keys() | pruned.keys(), key=str)
+        if not _accounted(runs.get(key), samples.get(key), pruned.get(key, 0))
     ]
-    return Check("runs", f"{len(runs)} streams", found)
+    return Check("runs", f"{len(runs)} streams", found + list(_outside(using)))
+
+
+Extent = tuple[int, int, int]
+
+
+def _accounted(runs: Extent | None, samples: Extent | None, pruned: int) -> bool:
+    """Whether every number received is a sample, or was one. Which numbers were pruned is not known, only how many."""
+    if not pruned or runs is None:
+        return runs == samples and not pruned
+    count, lowest, highest = samples or (0, runs[1], runs[2])
+    return runs[0] == count + pruned and runs[1] <= lowest and highest <= runs[2]
+
+
+def _kept(using: str) -> dict[StreamKey, Extent]:
+    with_interval = UsageSample.objects.using(using).filter(end_ms__gt=F("start_ms"))
+    rows = with_interval.values("machine_id", "stream").annotate(count=Count("seq"), lowest=Min("seq"), highest=Max("seq"))
+    return {(row["machine_id"], row["stream"]): (row["count"], row["lowest"], row["highest"] + 1) for row in rows.order_by()}
+
+
+def _received(using: str) -> dict[StreamKey, Extent]:
+    rows = StreamRun.objects.using(using).values("machine_id", "stream")
+    sums = rows.annotate(count=Sum(F("hi") - F("lo")), lowest=Min("lo"), highest=Max("hi")).order_by()
+    return {(row["machine_id"], row["stream"]): (int(row["count"]), row["lowest"], row["highest"]) for row in sums}
+
+
+def _pruned(using: str) -> dict[StreamKey, int]:
+    """How many samples with an interval were pruned of each stream. Readings of version 0 cover nothing."""
+    rows = PrunedUsage.objects.using(using).values("machine_id", "stream")
+    sums = rows.annotate(count=Sum("samples"), covered=Sum("covered_ms")).filter(covered__gt=0).order_by()
+    return {(row["machine_id"], row["stream"]): int(row["count"]) for row in sums}
+
+
+def _outside(using: str) -> Iterator[str]:
+    """A sample outside its stream's time would be overlooked when another stream of the machine comes near."""
+    known = {
+        (row["machine_id"], row["stream"]): (row["since_ms"], row["until_ms"])
+        for row in MachineStream.objects.using(using).values("machine_id", "stream", "since_ms", "until_ms")
+    }
+    with_interval = UsageSample.objects.using(using).filter(end_ms__gt=F("start_ms"))
+    rows = with_interval.values("machine_id", "stream").annotate(first=Min("start_ms"), last=Max("end_ms")).order_by()
+    for row in rows:
+        span = known.get((row["machine_id"], row["stream"]))
+        if span is None or row["first"] < span[0] or span[1] < row["last"]:
+            yield (
+                f"machine {row['machine_id']}, stream {row['stream']}: samples in [{row['first']}, {row['last']}),"
+                f" by the books its time is {span}"
+            )
 
 
 def _buckets(using: str) -> Check:
-    """Each quarter hour is the sum of its samples, in every column, and there is none without."""
-    found: list[str] = []
-    count = 0
+    """Each quarter hour is the sum of its samples, in every column, and there is none without; pruned days by their sum."""
     known = set(Machine.objects.using(using).values_list("pk", flat=True))
-    for model in (UsageSample, UsageBucket):
-        known |= set(model._default_manager.using(using).values_list("machine_id", flat=True).distinct())
-    for machine in sorted(known):
-        stored, summed = _stored(machine, using), _summed(machine, using)
-        count += len(stored)
-        found += [
-            f"machine {machine}, quarter hour {start}: stored {stored.get(start)}, the samples give {summed.get(start)}"
-            for start in sorted(stored.keys() | summed.keys())
-            if stored.get(start) != summed.get(start)
-        ]
-    return Check("quarter hours", f"{count} quarter hours", found)
-
-
-def _stored(machine: int, using: str) -> dict[int, list[int]]:
-    rows = UsageBucket.objects.using(using).filter(machine_id=machine).values_list("start_ms", *GAIN_COLUMNS)
-    return {row[0]: list(row[1:]) for row in rows.iterator(chunk_size=10_000)}
-
-
-def _summed(machine: int, using: str) -> dict[int, list[int]]:
-    rows = UsageSample.objects.using(using).filter(machine_id=machine).values_list(*ROW_COLUMNS)
-    sums = gains((machine, Row(*row)) for row in rows.iterator(chunk_size=10_000))
-    return {start: amounts for (_, start), amounts in sums.items()}
+    for model in (UsageSample, UsageBucket, PrunedUsage):
+        known |= set(model._default_manager.using(using).values_list("machine_id", flat=True).order_by().distinct())
+    found = [str(difference) for machine in sorted(known) for difference in differences(machine, using)]
+    count = UsageBucket.objects.using(using).count()
+    return Check("quarter hours", f"{count} quarter hours of {len(known)} machines", found)

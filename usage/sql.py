@@ -22,6 +22,7 @@ BUCKETS = UsageBucket._meta.db_table
 MACHINES = Machine._meta.db_table
 RUNS = StreamRun._meta.db_table
 STREAMS = MachineStream._meta.db_table
+PRUNED = PrunedUsage._meta.db_table
 KEY_COLUMNS = ("machine_id", "stream", "seq")
 SAMPLE_COLUMNS = (*KEY_COLUMNS, "start_ms", "end_ms", *QUANTITY_COLUMNS)
 ROW_COLUMNS = ("seq", "start_ms", "end_ms", *QUANTITY_COLUMNS)
@@ -195,6 +196,22 @@ def add_to_buckets(gains: Gains, using: str) -> None:
         f"(machine_id, start_ms) DO UPDATE SET {updates}",
         using,
     )
+
+
+def set_buckets(amounts: Gains, using: str) -> None:
+    """Make quarter hours hold exactly these amounts, whatever they held."""
+    updates = ", ".join(f"{column} = excluded.{column}" for column in GAIN_COLUMNS)
+    columns = dict.fromkeys(("machine_id", "start_ms", *GAIN_COLUMNS), "int8")
+    rows = [(*key, *amounts[key]) for key in sorted(amounts)]
+    _upsert(BUCKETS, columns, rows, f"(machine_id, start_ms) DO UPDATE SET {updates}", using)
+
+
+def add_pruned(amounts: Mapping[tuple[int, uuid.UUID, int], list[int]], using: str) -> None:
+    """Add to what the pruned samples of (machine, stream) gave to a day."""
+    updates = ", ".join(f"{column} = {PRUNED}.{column} + excluded.{column}" for column in GAIN_COLUMNS)
+    columns = {"machine_id": "int8", "stream": "uuid", "day_ms": "int8", **dict.fromkeys(GAIN_COLUMNS, "int8")}
+    rows = [(*key, *amounts[key]) for key in sorted(amounts)]
+    _upsert(PRUNED, columns, rows, f"(machine_id, stream, day_ms) DO UPDATE SET {updates}", using)
 
 
 RunPairs = Mapping[StreamKey, list[tuple[int, int]]]

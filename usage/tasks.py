@@ -1,0 +1,25 @@
+"""What beat calls for the samples' sake, once a day. A task is one call."""
+
+import logging
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from usage import partitions
+from usage.retention import prune
+from usage.wire import DAY_MS
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="usage.tasks.tend_samples")  # type: ignore[untyped-decorator]
+def tend_samples() -> str:
+    """Make next week's days, give every day its own partition, and prune what is past its retention."""
+    now_ms = int(time.time() * 1000)
+    partitions.make_ahead(now_ms)
+    partitions.empty_default()
+    pruned = list(prune(now_ms - settings.USAGE_RETENTION_DAYS * DAY_MS))
+    for day in pruned:
+        log.log(logging.ERROR if day.kept else logging.INFO, "Pruned %s", day)
+    return f"{sum(day.samples for day in pruned if not day.kept)} samples of {len(pruned)} days pruned"
