@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from accounts.api import CustomerList, NoSuchPage
 from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
+from usage.completeness_api import MachineCompleteness
 
 urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="api-schema"),
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     path("v1/machines/", MachineList.as_view(), name="api-machines"),
     path("v1/machines/<slug:code>/", MachineDetail.as_view(), name="api-machine"),
     path("v1/machines/<slug:code>/watermark", MachineWatermark.as_view(), name="api-watermark"),
+    path("v1/machines/<slug:code>/completeness/", MachineCompleteness.as_view(), name="api-completeness"),
     path("v1/usage/", UsageReport.as_view(), name="api-usage"),
     path("v1/samples/", SampleList.as_view(), name="api-samples"),
     path("v1/estimate/", RunningCost.as_view(), name="api-estimate"),

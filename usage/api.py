@@ -33,7 +33,8 @@ from usage.api_forms import (
     WatermarkQuery,
     WatermarkSerializer,
 )
-from usage.models import Machine, StreamRun, UsageSample
+from usage.completeness import watermark
+from usage.models import Machine, UsageSample
 from usage.periods import BUCKET_MS, Period, bucket_start, from_ms, month_of, to_ms
 from usage.report import Grid
 from usage.windows import MAX_DAYS, windows
@@ -82,8 +83,8 @@ class MachineWatermark(APIView):
     @extend_schema(
         summary="Say up to where a stream is stored",
         description=(
-            "Every sample of the stream with a sequence number below the watermark is stored, so an agent may forget it."
-            " The watermark is 0 where nothing is stored yet."
+            "Every sample of the stream with a sequence number below the watermark is stored, or its bytes are kept in a refused"
+            " message that an operator looks at; so an agent may forget it. The watermark is 0 where there is nothing yet."
         ),
         parameters=[WatermarkQuery],
         responses={200: WatermarkSerializer, **REFUSALS},
@@ -93,8 +94,7 @@ class MachineWatermark(APIView):
     def get(self, request: Request, code: str) -> Response:
         stream = WatermarkQuery.of(request)["stream"]
         machine = get_object_or_404(visible_machines(request), code=code)
-        run = StreamRun.objects.filter(machine=machine, stream=stream, lo=0).first()
-        return Response({"machine": machine.code, "stream": str(stream), "watermark": run.hi if run else 0})
+        return Response({"machine": machine.code, "stream": str(stream), "watermark": watermark(machine, stream)})
 
 
 class UsageReport(APIView):

@@ -67,6 +67,7 @@ TABLE: dict[str, tuple[dict[str, Any], str, tuple[int, ...]]] = {
     "api-machines": ({}, ACME, API),
     "api-machine": ({"code": "acme-1"}, "", API),
     "api-watermark": ({"code": "acme-1"}, f"?stream={STREAM}", API),
+    "api-completeness": ({"code": "acme-1"}, "", API),
     "api-usage": ({}, ACME, API),
     "api-samples": ({}, "?machine=acme-1", API),
     "api-estimate": ({}, ACME, API),
