@@ -56,8 +56,12 @@ class Program:
 
     def go(self) -> None:
         """Let a process that has answered go on."""
+        self.tell("go")
+
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input."""
         assert self.process.stdin is not None
-        self.process.stdin.write("go\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
     def end(self) -> None:

@@ -65,6 +65,7 @@ def _settings(node: Node, nodes: Sequence[Node]) -> dict[str, object]:
         "log.message.timestamp.after.max.ms": FOREVER,
         # A small machine's share: quick to start, quick to make a topic, little memory.
         "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 4000,  # A killed broker is let in again only when its old session has run out.
         "offsets.topic.num.partitions": 3,

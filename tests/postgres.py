@@ -7,6 +7,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,42 +31,59 @@ class PostgresMissing(Exception):
     """This machine has no PostgreSQL for the tests. The text says why."""
 
 
+class Server:
+    """A PostgreSQL in a folder of its own. It may be crashed and started again, on the same port."""
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        self.folder = folder
+        self.port = free_ports(1)[0]
+        self.url = f"postgres://postgres@{HOST}:{self.port}/postgres"
+        self.options = ["-c", "max_connections=60", *([] if durable else SPEED)]
+        self.programs = _programs(folder)
+        self.running: subprocess.Popen[bytes] | None = None
+        (folder / "data").mkdir()
+        _give_away(folder)
+        made = _run_initdb([*_as_other_user(), str(self.programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres"])
+        if made.returncode:
+            raise PostgresMissing(f"PostgreSQL cannot make a database in {folder}: {made.stderr.strip() or made.stdout.strip()}")
+
+    def start(self) -> None:
+        """Return once it answers. Raise PostgresMissing where it does not."""
+        command = [*_as_other_user(), str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-h", HOST]
+        with (self.folder / "log").open("ab") as log:
+            where = ["-p", str(self.port), "-k", str(self.folder)]
+            self.running = guarded([*command, *where, *self.options], output=log)
+        _await(self.url, self.running, self.folder / "log")
+
+    def crash(self) -> None:
+        """Stop it in immediate mode: every process at once, as after a kill, with recovery at the next start."""
+        os.kill(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+        assert self.running is not None
+        self.running.wait(READY_WITHIN_S)
+
+    def stop(self) -> None:
+        if self.running is not None:
+            self.running.terminate()
+            self.running.wait()
+
+
+@contextlib.contextmanager
+def server(*, durable: bool = False) -> Iterator[Server]:
+    """Run a server in a folder of its own. A durable one waits for its disk, as a real one does."""
+    with tempfile.TemporaryDirectory(prefix="corehour-postgres-") as name:
+        made = Server(Path(name), durable=durable)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+
+
 @contextlib.contextmanager
 def postgres(*, durable: bool = False) -> Iterator[str]:
-    """Run a server in a folder of its own. Yield its DATABASE_URL. A durable one waits for its disk, as a real one does."""
-    with tempfile.TemporaryDirectory(prefix="corehour-postgres-") as name:
-        folder = Path(name)
-        programs = _programs(folder)
-        data, port = folder / "data", free_ports(1)[0]
-        data.mkdir()
-        _give_away(folder)
-        made = _run_initdb([*_as_other_user(), str(programs / "initdb"), "-D", str(data), "-U", "postgres"])
-        if made.returncode:
-            raise PostgresMissing(f"PostgreSQL cannot make a database in {data}: {made.stderr.strip() or made.stdout.strip()}")
-        server = [
-            *_as_other_user(),
-            str(programs / "postgres"),
-            "-D",
-            str(data),
-            "-h",
-            HOST,
-            "-p",
-            str(port),
-            "-k",
-            str(folder),
-            "-c",
-            "max_connections=60",
-            *([] if durable else SPEED),
-        ]
-        with (folder / "log").open("wb") as log:
-            running = guarded(server, output=log)
-        try:
-            url = f"postgres://postgres@{HOST}:{port}/postgres"
-            _await(url, running, folder / "log")
-            yield url
-        finally:
-            running.terminate()
-            running.wait()
+    """Run a server. Yield its DATABASE_URL."""
+    with server(durable=durable) as made:
+        yield made.url
 
 
 def _run_initdb(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -27,8 +27,8 @@ def usage_consumer(*, instance: str | None = None, **overrides: Any) -> KafkaCon
         "max_poll_records": 5_000,
         "fetch_max_wait_ms": 100,
         "max_partition_fetch_bytes": 4 * 1024 * 1024,
-        "session_timeout_ms": 10_000,
-        "heartbeat_interval_ms": 3_000,
+        "session_timeout_ms": settings.KAFKA_SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": settings.KAFKA_SESSION_TIMEOUT_MS // 4,
         "group_instance_id": instance,
     }
     return KafkaConsumer(**security(), **(options | overrides))
