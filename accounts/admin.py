@@ -108,10 +108,28 @@ class CustomerAdmin(Desk):
     prepopulated_fields: ClassVar[dict[str, tuple[str, ...]]] = {"code": ("name",)}
     inlines = (MembershipRows, ApiKeyRows)
     actions_detail = ("new_key",)
-    csv_fields = ("code", "name", "currency", "timezone", "address", "tax_id", "locale", "grace_hours", "created_at")
+    csv_fields = (
+        "code", "name", "currency", "timezone", "address", "country", "tax_id", "prices_include_tax", "locale", "grace_hours",
+        "due_days", "created_at",
+    )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("name", "code")}),
-        ("Billing", {"fields": ("currency", "timezone", "locale", "grace_hours", "address", "tax_id")}),
+        (
+            "Billing",
+            {
+                "fields": (
+                    "currency",
+                    "timezone",
+                    "locale",
+                    "grace_hours",
+                    "due_days",
+                    "address",
+                    "country",
+                    "tax_id",
+                    "prices_include_tax",
+                )  # fmt: skip
+            },
+        ),
         ("Dates", {"fields": ("created_at",)}),
     )
 

@@ -15,7 +15,9 @@ from django.db import models
 from django.utils.timezone import now
 
 CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
+COUNTRY = RegexValidator(r"\A[A-Z]{2}\Z", "Use a country's two capital letters of ISO 3166, such as DE.")
 MAX_GRACE_HOURS = 60 * 24
+MAX_DUE_DAYS = 365
 
 
 def validate_currency(code: str) -> None:
@@ -80,12 +82,19 @@ class Customer(models.Model):
     currency = models.CharField(max_length=3, validators=[validate_currency], help_text="ISO 4217, three letters")
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone], help_text="IANA name")
     address = models.TextField(blank=True, help_text="As printed on the invoice")
+    country = models.CharField(
+        max_length=2, blank=True, validators=[COUNTRY], help_text="ISO 3166, two letters; decides the tax. Empty: the seller's"
+    )
     tax_id = models.CharField(max_length=40, blank=True)
+    prices_include_tax = models.BooleanField(default=False, help_text="The plan's prices hold the tax already")
     locale = models.CharField(
         max_length=16, default="en-GB", validators=[validate_locale], help_text="How numbers and dates are written, e.g. de-DE"
     )
     grace_hours = models.PositiveSmallIntegerField(
         default=24, validators=[MaxValueValidator(MAX_GRACE_HOURS)], help_text="From the end of a month to its final invoice"
+    )
+    due_days = models.PositiveSmallIntegerField(
+        default=14, validators=[MaxValueValidator(MAX_DUE_DAYS)], help_text="From issue to payment"
     )
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="customers"

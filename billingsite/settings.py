@@ -180,14 +180,22 @@ KAFKA_SECURITY: dict[str, str] = {
 USAGE_TOPIC = env.formed("USAGE_TOPIC", "resource_usage", r"[A-Za-z0-9._-]{1,249}", "resource_usage")
 USAGE_MAX_AGE_DAYS = env.whole("USAGE_MAX_AGE_DAYS", 35, low=1, high=3660)
 USAGE_REQUIRE_SIGNATURE = env.flag("USAGE_REQUIRE_SIGNATURE", default=True)
+# What a machine is told when it is enrolled: how agents reach Kafka, which may be another way than the server's own.
+AGENT_BOOTSTRAP_SERVERS = env.text("AGENT_BOOTSTRAP_SERVERS", KAFKA_BOOTSTRAP_SERVERS)
+AGENT_SECURITY_PROTOCOL = env.choice("AGENT_SECURITY_PROTOCOL", KAFKA_SECURITY["security_protocol"], PROTOCOLS)
+AGENT_SASL_MECHANISM = env.text("AGENT_SASL_MECHANISM", "")
+AGENT_SSL_CAFILE = env.text("AGENT_SSL_CAFILE", "")
 # Quarter hours are kept for ever; raw samples longer than usage may come late.
 USAGE_RETENTION_DAYS = env.whole(
     "USAGE_RETENTION_DAYS", max(400, USAGE_MAX_AGE_DAYS + 1), low=USAGE_MAX_AGE_DAYS + 1, high=36_600
 )
 INVOICE_PREFIX = env.text("INVOICE_PREFIX", "CH")
+CREDIT_NOTE_PREFIX = env.text("CREDIT_NOTE_PREFIX", "CN")
+INVOICE_SERIES = env.choice("INVOICE_SERIES", "yearly", ("yearly", "continuous"))
 SELLER_NAME = env.text("SELLER_NAME", "Corehour Systems")
 SELLER_ADDRESS = env.text("SELLER_ADDRESS", "").replace("\\n", "\n")
 SELLER_TAX_ID = env.text("SELLER_TAX_ID", "")
+SELLER_COUNTRY = env.formed("SELLER_COUNTRY", "", r"([A-Z]{2})?", "DE")
 
 # API
 REST_FRAMEWORK = {

@@ -1,33 +1,33 @@
-"""The only writer of invoices: draft, finalise, pay, void. Each holds the customer's row, so two never meet.
+"""The only writer of invoices: draft, finalise, void. Each holds the customer's row, so two never meet.
 
 A draft is rated anew whenever asked, and once more in the transaction that finalises it. From then on the row and its
-lines are frozen by triggers; payments and a voiding are rows of their own.
+lines are frozen by triggers; payments, credit notes and a voiding are rows of their own.
 """
 
 import logging
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now
 
 from accounts.models import Customer
+from invoices import ledger
+from invoices.bounds import breaches
 from invoices.estimate import Estimate, preview
 from invoices.gather import billing_period
-from invoices.models import Invoice, InvoiceCounter, InvoiceLine, Payment, Subscription, Voiding
-from invoices.money import amount_text, exact_text
+from invoices.models import Invoice, InvoiceLine, Subscription, Voiding
+from invoices.money import exact_text
+from invoices.numbers import invoice_number
 from invoices.rating import Line
+from invoices.refusals import BillingError
+from invoices.seal import seal_of
 from usage.periods import Period
 
 log = logging.getLogger(__name__)
-DUE_DAYS = 14
 # From the end of a subscription to the last month that may still bring a correction.
 _LATE = timedelta(days=settings.USAGE_MAX_AGE_DAYS + 62)
-
-
-class BillingError(ValueError):
-    """Why an invoice cannot be made, paid or voided, as a sentence for the operator."""
 
 
 @transaction.atomic
@@ -36,7 +36,7 @@ def draft(customer: Customer, period: Period, *, whole_history: bool = False) ->
 
     Raise BillingError where the period has a final invoice. For `whole_history` see estimate.preview().
     """
-    customer = _locked(customer)
+    customer = ledger.locked(customer)
     final = _final_within(customer, period)
     if final is not None:
         raise BillingError(f"{final} has billed that period already.")
@@ -48,6 +48,7 @@ def draft(customer: Customer, period: Period, *, whole_history: bool = False) ->
         return None
     invoice = invoice or Invoice(customer=customer, period_start=period.start, attempt=_voided(customer, period))
     _copy(invoice, customer, content)
+    invoice.held = breaches(customer, content.lines, content.subtotal_minor, customer.currency)
     invoice.save()
     invoice.lines.all().delete()
     InvoiceLine.objects.bulk_create(_row(invoice, position, line) for position, line in enumerate(content.lines, start=1))
@@ -56,58 +57,58 @@ def draft(customer: Customer, period: Period, *, whole_history: bool = False) ->
 
 @transaction.atomic
 def finalise(invoice: Invoice, at: datetime | None = None) -> Invoice:
-    """Rate a draft a last time, number it and freeze it. Raise BillingError before its period is over, or if final."""
+    """Rate a draft a last time, number it, freeze it and book it.
+
+    Raise BillingError before its period is over, if it is final, and where a bound is broken that nobody has let pass.
+    """
     moment = at or now()
-    customer = _locked(invoice.customer)
-    if invoice.period_end > moment:
-        raise BillingError(f"The period runs until {invoice.period_end:%Y-%m-%d %H:%M} UTC; it can be finalised then.")
-    fresh = draft(customer, Period(invoice.period_start, invoice.period_end), whole_history=True)
+    customer = ledger.locked(invoice.customer)
+    period = Period(invoice.period_start, invoice.period_end)
+    if (over := _over_at(customer, period)) > moment:
+        raise BillingError(f"The period runs until {over:%Y-%m-%d %H:%M} UTC; it can be finalised then.")
+    fresh = draft(customer, period, whole_history=True)
     if fresh is None:
         raise BillingError("There is nothing to bill any more; the draft is gone.")
-    issued_on = moment.astimezone(customer.zone).date()
-    fresh.number = _next_number(issued_on.year)
-    fresh.state = Invoice.State.FINALISED
-    fresh.finalised_at = moment
-    fresh.issued_on = issued_on
-    fresh.due_on = issued_on + timedelta(days=DUE_DAYS)
+    if fresh.waits:
+        raise BillingError(f"Held for review: {' '.join(breach['text'] for breach in fresh.held)}")
+    fresh.issued_on = moment.astimezone(customer.zone).date()
+    fresh.due_on = fresh.issued_on + timedelta(days=customer.due_days)
+    fresh.number = invoice_number(fresh.issued_on)
+    fresh.state, fresh.finalised_at = Invoice.State.FINALISED, moment
+    fresh.content_hash = seal_of(fresh)
     fresh.save()
+    ledger.post_invoice(fresh)
     return fresh
 
 
 @transaction.atomic
-def record_payment(invoice: Invoice, amount_minor: int, reference: str, received_on: date, by: str = "") -> Payment:
-    """Record money received, or with a negative amount money that went back. The same reference counts once.
-
-    Raise BillingError for a draft, a void one, another amount under a known reference, a day to come, and where more
-    would be paid than is due, or less than nothing.
-    """
-    _locked(invoice.customer)
-    known = invoice.payments.filter(reference=reference).first()
-    if known is not None:
-        if known.amount_minor == amount_minor:
-            return known
-        raise BillingError(f"{reference!r} is recorded with {amount_text(known.amount_minor, invoice.currency)}.")
-    if not Invoice.objects.final().filter(pk=invoice.pk).exists():
-        raise BillingError(f"{invoice} is not open: only a finalised invoice that is not void can be paid.")
-    if received_on > now().astimezone(invoice.customer.zone).date():
-        raise BillingError(f"{received_on} is still to come: record a payment when it has arrived.")
-    paid = sum(invoice.payments.values_list("amount_minor", flat=True))
-    if not min(0, invoice.total_minor) <= paid + amount_minor <= max(0, invoice.total_minor):
-        due = amount_text(invoice.total_minor - paid, invoice.currency)
-        raise BillingError(f"Of {invoice} {due} {invoice.currency} is due and {amount_text(paid, invoice.currency)} is paid.")
-    return invoice.payments.create(amount_minor=amount_minor, reference=reference, received_on=received_on, recorded_by=by)
+def release(invoice: Invoice, reason: str, by: str = "") -> Invoice:
+    """Let a held draft pass the bounds that it breaks now. Raise BillingError where it is not held, or without a reason."""
+    ledger.locked(invoice.customer)
+    current = Invoice.objects.get(pk=invoice.pk)
+    if not reason.strip():
+        raise BillingError("Say why it may pass.")
+    if current.state != Invoice.State.DRAFT or not current.waits:
+        raise BillingError(f"{current} is not held.")
+    current.released = sorted({breach["bound"] for breach in current.held})
+    current.release_reason, current.released_by = reason.strip(), by
+    current.save(update_fields=["released", "release_reason", "released_by"])
+    return current
 
 
 @transaction.atomic
 def void(invoice: Invoice, reason: str, by: str = "") -> Voiding:
     """Declare a final invoice void; its period can be billed anew. Raise BillingError if it is a draft, void or paid for."""
-    _locked(invoice.customer)
+    ledger.locked(invoice.customer)
     if not reason.strip():
         raise BillingError("Say why the invoice is void.")
     if not Invoice.objects.final().filter(pk=invoice.pk).exists():
         raise BillingError(f"{invoice} is not open: only a finalised invoice can be declared void.")
     if invoice.payments.exists():
         raise BillingError(f"{invoice} has payments; it cannot be declared void.")
+    if invoice.credit_notes.exists():
+        raise BillingError(f"{invoice} has credit notes; it cannot be declared void.")
+    ledger.post_void(invoice, by)
     return Voiding.objects.create(invoice=invoice, reason=reason.strip(), voided_by=by)
 
 
@@ -129,7 +130,10 @@ def close(customer: Customer, at: datetime | None = None) -> list[Invoice]:
 def _close_period(customer: Customer, period: Period, at: datetime, *, whole_history: bool) -> Invoice | None:
     """Late usage of any age makes an invoice of its own in the newest month that is over, and joins one that is made anyway."""
     invoice = draft(customer, period, whole_history=whole_history)
-    if invoice is None or period.end + timedelta(hours=customer.grace_hours) > at:
+    if invoice is None or _over_at(customer, period) + timedelta(hours=customer.grace_hours) > at:
+        return invoice
+    if invoice.waits:
+        log.warning("%s is held for review: %s", invoice, invoice.held)
         return invoice
     return finalise(invoice, at)
 
@@ -149,11 +153,18 @@ def open_periods(customer: Customer, at: datetime) -> Iterator[Period]:
     ends = [subscription.end for subscription in subscriptions]
     last_end = None if None in ends else max(end for end in ends if end is not None)
     start = first.start
-    while (period := billing_period(customer, start)).end <= at:
+    while _over_at(customer, period := billing_period(customer, start)) <= at:
         start = period.end
         late = last_end is not None and period.end > last_end + _LATE and billing_period(customer, start).end <= at
         if not late and not any(_overlap(period, other) for other in again) and _final_within(customer, period) is None:
             yield period
+
+
+def _over_at(customer: Customer, period: Period) -> datetime:
+    """Return when a period is over: at its end, or already when the last subscription ends in it, and with it all use."""
+    ends = set(Subscription.objects.filter(customer=customer).values_list("end", flat=True))
+    last = max((end for end in ends if end is not None), default=period.end)
+    return last if None not in ends and period.start < last < period.end else period.end
 
 
 def _voided_periods(customer: Customer) -> list[Period]:
@@ -180,24 +191,8 @@ def _final_within(customer: Customer, period: Period) -> Invoice | None:
     return final.first()
 
 
-def _locked(customer: Customer) -> Customer:
-    """Return the customer as it is now, its row held to the end of the transaction."""
-    return Customer.objects.select_for_update().get(pk=customer.pk)
-
-
 def _voided(customer: Customer, period: Period) -> int:
     return Invoice.objects.filter(customer=customer, period_start=period.start, voiding__isnull=False).count()
-
-
-def _next_number(year: int) -> str:
-    """Take the next number of the year's series. Its row is locked until the invoice is stored, or neither happens."""
-    series = f"{settings.INVOICE_PREFIX}-{year}"
-    InvoiceCounter.objects.get_or_create(series=series)
-    counter = InvoiceCounter.objects.select_for_update().get(series=series)
-    number = counter.next_number
-    counter.next_number = number + 1
-    counter.save(update_fields=["next_number"])
-    return f"{series}-{number:04d}"
 
 
 def _copy(invoice: Invoice, customer: Customer, content: Estimate) -> None:
@@ -208,10 +203,15 @@ def _copy(invoice: Invoice, customer: Customer, content: Estimate) -> None:
     invoice.seller_tax_id = settings.SELLER_TAX_ID
     invoice.customer_code, invoice.customer_name = customer.code, customer.name
     invoice.customer_address, invoice.customer_tax_id = customer.address, customer.tax_id
-    plans = {(line.plan_code, line.plan_name, line.plan_version): None for line in content.lines if line.kind != "correction"}
+    invoice.seller_country, invoice.customer_country = settings.SELLER_COUNTRY, customer.country or settings.SELLER_COUNTRY
+    own = [line for line in content.lines if line.plan_code and line.kind != "correction"]
+    plans = {(line.plan_code, line.plan_name, line.plan_version): None for line in own}
     invoice.plans = [{"code": code, "name": name, "version": version} for code, name, version in plans]
-    invoice.subtotal_minor, invoice.tax_minor = content.subtotal_minor, content.tax_minor
-    invoice.total_minor = content.total_minor
+    totals = content.totals
+    invoice.subtotal_minor, invoice.discount_minor = totals.subtotal_minor, totals.discount_minor
+    invoice.tax_minor, invoice.tax_included = totals.tax_minor, totals.tax_included
+    invoice.credit_minor, invoice.total_minor = totals.credit_minor, totals.total_minor
+    invoice.discounts, invoice.taxes = totals.discounts_json(), totals.taxes_json()
     invoice.refreshed_at = content.at
 
 

@@ -100,7 +100,8 @@ def _corrections_of(
 def _billed(customer: Customer, since: datetime) -> Mapping[str, Billed]:
     """Return what was charged for each price over each span since an instant, by its own line and by later corrections."""
     final = Invoice.objects.final().filter(customer=customer)
-    return _by_charge(InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since))
+    lines = InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since)
+    return _by_charge(lines.exclude(kind=InvoiceLine.Kind.ONE_OFF))  # Nobody rates those anew.
 
 
 def _by_charge(lines: QuerySet[InvoiceLine]) -> dict[str, Billed]:

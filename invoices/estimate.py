@@ -15,11 +15,13 @@ from django.utils.timezone import now
 
 from accounts.models import Customer
 from invoices.catalogue import contracts
+from invoices.conditions import Conditions, conditions_of, one_off_lines
 from invoices.corrections import charged_before, corrections
 from invoices.gather import billing_period, check_currency, gather, machine_usage, parts_of, quarter_after
-from invoices.money import amount_text, rounded_text
+from invoices.money import amount_text, from_minor, rounded_text
 from invoices.parts import slices
 from invoices.rating import Line, MachineUsage, Part, charges_of, rate
+from invoices.totals import Totals, totals_of
 from usage.periods import BUCKET_MS, Period, from_ms, to_ms
 from usage.totals import totals_between
 
@@ -39,6 +41,12 @@ class Estimate:
     lines: tuple[Line, ...]
     per_hour: Fraction | None
     """Cost of the last whole hour in major units, unrounded; None in a period's first hour."""
+    conditions: Conditions = Conditions()
+
+    @property
+    def totals(self) -> Totals:
+        """What stands below the lines: discounts, tax, wallet."""
+        return totals_of(self.lines, self.conditions)
 
     @property
     def corrections(self) -> tuple[Line, ...]:
@@ -52,13 +60,13 @@ class Estimate:
 
     @property
     def tax_minor(self) -> int:
-        """No tax is charged yet."""
-        return 0
+        """The tax on the lines, in them or on top."""
+        return self.totals.tax_minor
 
     @property
     def total_minor(self) -> int:
         """What the invoice would ask for."""
-        return self.subtotal_minor + self.tax_minor
+        return self.totals.total_minor
 
     @property
     def total(self) -> str:
@@ -68,7 +76,9 @@ class Estimate:
     @property
     def exact(self) -> Fraction:
         """The running cost in major units before any rounding: moves below a cent, for display beside the total."""
-        return sum((line.exact for line in self.lines), Fraction(0))
+        unrounded = sum((line.exact for line in self.lines), Fraction(0)) - from_minor(self.subtotal_minor, self.currency)
+        total = from_minor(self.total_minor, self.currency)
+        return total + unrounded if not self.totals.credit_minor else total
 
     @property
     def exact_text(self) -> str:
@@ -91,9 +101,10 @@ def estimate(customer: Customer, at: datetime | None = None, recent: Estimate | 
     check_currency(pieces, customer.currency)
     parts = parts_of(customer, pieces, moment)
     late = known.corrections if known else corrections(customer, period, oldest, agreed)
-    lines = (*rate(parts, period, customer.zone), *late)
+    lines = (*rate(parts, period, customer.zone), *one_off_lines(customer, period), *late)
     per_hour = _per_hour(customer, period, parts, moment)
-    return Estimate(customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour)
+    conditions = conditions_of(customer, period)
+    return Estimate(customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour, conditions)
 
 
 def preview(customer: Customer, period: Period, *, whole_history: bool = False) -> Estimate:
@@ -102,8 +113,10 @@ def preview(customer: Customer, period: Period, *, whole_history: bool = False) 
     With `whole_history` every closed period is looked through for late usage, not only those that a machine can still add to.
     """
     late = corrections(customer, period, None if whole_history else _oldest_open(period))
-    lines = (*rate(gather(customer, period), period, customer.zone), *charged_before(customer, period), *late)
-    return Estimate(customer.code, customer.currency, customer.timezone, period, now(), lines, None)
+    items = one_off_lines(customer, period)
+    lines = (*rate(gather(customer, period), period, customer.zone), *items, *charged_before(customer, period), *late)
+    conditions = conditions_of(customer, period)
+    return Estimate(customer.code, customer.currency, customer.timezone, period, now(), lines, None, conditions)
 
 
 def _oldest_open(period: Period) -> datetime:

@@ -55,6 +55,19 @@ _PLAN_IN_USE = (
     "(OLD.currency <> NEW.currency OR OLD.code <> NEW.code) AND"
     " EXISTS (SELECT 1 FROM invoices_planversion v WHERE v.plan_id = OLD.id AND v.state = 'published')"
 )
+_WALLET_SHORT = (
+    "NEW.debit = 'wallet' AND NEW.amount_minor > (SELECT COALESCE(SUM(CASE WHEN e.credit = 'wallet' THEN e.amount_minor"
+    " ELSE -e.amount_minor END), 0) FROM invoices_ledgerentry e WHERE e.customer_id = NEW.customer_id"
+    " AND e.currency = NEW.currency AND 'wallet' IN (e.debit, e.credit))"
+)
+_CREDITED_TOO_MUCH = (
+    "NEW.total_minor + (SELECT COALESCE(SUM(c.total_minor), 0) FROM invoices_creditnote c WHERE c.invoice_id = NEW.invoice_id)"
+    " > (SELECT i.total_minor + i.credit_minor FROM invoices_invoice i WHERE i.id = NEW.invoice_id)"
+)
+_ITEM_BILLED = (
+    "EXISTS (SELECT 1 FROM invoices_invoiceline l JOIN invoices_invoice i ON i.id = l.invoice_id"
+    " WHERE l.charge_key = 'one-off/' || OLD.id AND i.state = 'finalised')"
+)
 
 
 GUARDS = (
@@ -72,6 +85,12 @@ GUARDS = (
     Guard("payment_final", "invoices_payment", ("INSERT",), f"NOT {_invoice_of('NEW')}", "Only a finalised invoice is paid."),
     Guard("voiding_kept", "invoices_voiding", ("UPDATE", "DELETE"), "1 = 1", APPEND_ONLY),
     Guard("voiding_final", "invoices_voiding", ("INSERT",), f"NOT {_invoice_of('NEW')}", "Only a finalised invoice is voided."),
+    Guard("ledger_kept", "invoices_ledgerentry", ("UPDATE", "DELETE"), "1 = 1", APPEND_ONLY),
+    Guard("ledger_wallet", "invoices_ledgerentry", ("INSERT",), _WALLET_SHORT, "The wallet does not hold that much."),
+    Guard("note_kept", "invoices_creditnote", ("UPDATE", "DELETE"), "1 = 1", APPEND_ONLY),
+    Guard("note_final", "invoices_creditnote", ("INSERT",), f"NOT {_invoice_of('NEW')}", "Only a finalised invoice is credited."),
+    Guard("note_limit", "invoices_creditnote", ("INSERT",), _CREDITED_TOO_MUCH, "No more is credited than was billed."),
+    Guard("item_kept", "invoices_oneoffitem", ("UPDATE", "DELETE"), _ITEM_BILLED, INVOICE_FROZEN),
     Guard("counter_kept", "invoices_invoicecounter", ("DELETE",), "1 = 1", APPEND_ONLY),
     Guard(
         "counter_steps",
@@ -125,6 +144,14 @@ _PAYMENT_IN_THE_WAY = _in_the_way(
 )
 _VOIDING_IN_THE_WAY = _in_the_way("invoices_voiding", "1 = 1", "o.id = NEW.id", "o.invoice_id = NEW.invoice_id")
 _COUNTER_IN_THE_WAY = _in_the_way("invoices_invoicecounter", "1 = 1", "o.series = NEW.series")
+_ENTRY_IN_THE_WAY = _in_the_way(
+    "invoices_ledgerentry",
+    "1 = 1",
+    "o.id = NEW.id",
+    "o.customer_id = NEW.customer_id AND o.kind = NEW.kind AND o.reference = NEW.reference"
+    " AND o.debit = NEW.debit AND o.credit = NEW.credit",
+)
+_NOTE_IN_THE_WAY = _in_the_way("invoices_creditnote", "1 = 1", "o.id = NEW.id", "o.number = NEW.number")
 
 # SQLite's REPLACE and UPDATE OR REPLACE take away the row that is in the way, and no DELETE trigger fires.
 SQLITE_GUARDS = tuple(
@@ -138,6 +165,8 @@ SQLITE_GUARDS = tuple(
         ("plan", "invoices_rateplan", "id", _PLAN_IN_THE_WAY, PLAN_KEPT),
         ("payment", "invoices_payment", "id", _PAYMENT_IN_THE_WAY, APPEND_ONLY),
         ("voiding", "invoices_voiding", "id", _VOIDING_IN_THE_WAY, APPEND_ONLY),
+        ("entry", "invoices_ledgerentry", "id", _ENTRY_IN_THE_WAY, APPEND_ONLY),
+        ("note", "invoices_creditnote", "id", _NOTE_IN_THE_WAY, APPEND_ONLY),
         ("counter", "invoices_invoicecounter", "series", _COUNTER_IN_THE_WAY, APPEND_ONLY),
     )
     for event, when in (("INSERT", in_the_way), ("UPDATE", f"{in_the_way[:-1]} AND o.{key} <> OLD.{key})"))
@@ -156,6 +185,8 @@ _FROZEN_ROWS = {
     "invoices_planversion": "state = 'published'",
     "invoices_payment": "1 = 1",
     "invoices_voiding": "1 = 1",
+    "invoices_ledgerentry": "1 = 1",
+    "invoices_creditnote": "1 = 1",
     "invoices_invoicecounter": "1 = 1",
 }
 # PostgreSQL's statements do not see what another session has not committed. A guard that reads other rows first waits
@@ -163,6 +194,9 @@ _FROZEN_ROWS = {
 _LOCK = {
     "invoices_subscription": "PERFORM 1 FROM accounts_customer WHERE id = NEW.customer_id FOR UPDATE;",
     "invoices_invoiceline": "PERFORM 1 FROM invoices_invoice WHERE id IN (OLD.invoice_id, NEW.invoice_id) FOR SHARE;",
+    "invoices_ledgerentry": "IF NEW.debit = 'wallet' THEN"
+    " PERFORM 1 FROM accounts_customer WHERE id = NEW.customer_id FOR UPDATE; END IF;",
+    "invoices_creditnote": "PERFORM 1 FROM invoices_invoice WHERE id = NEW.invoice_id FOR UPDATE;",
     "invoices_price": "PERFORM 1 FROM invoices_planversion WHERE id IN (OLD.version_id, NEW.version_id) FOR SHARE;",
     "invoices_tier": "PERFORM 1 FROM invoices_planversion v JOIN invoices_price p ON p.version_id = v.id"
     " WHERE p.id IN (OLD.price_id, NEW.price_id) FOR SHARE OF v;",

@@ -12,16 +12,17 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckb
 
 from accounts.admin_parts import ReadOnlyDesk, ReadOnlyRows, action, display
 from accounts.models import User
-from invoices import billing, documents
+from invoices import billing, documents, payments
 from invoices.admin_forms import DecisionForm, PaymentForm, VoidForm
 from invoices.display import money
 from invoices.gather import CurrencyError
 from invoices.models import Invoice, InvoiceLine, InvoiceQuerySet, Payment
 from invoices.money import parse_decimal, places_of
 from invoices.parts import NoPriceError
+from invoices.refusals import BillingError
 
 STATUS_COLOURS = {"draft": "warning", "open": "info", "paid": "success", "void": "danger"}
-REFUSALS = (billing.BillingError, NoPriceError, CurrencyError, ValueError)
+REFUSALS = (BillingError, NoPriceError, CurrencyError, ValueError)
 
 
 class LineRows(ReadOnlyRows):
@@ -138,7 +139,7 @@ class InvoiceAdmin(ReadOnlyDesk):
         def pay(invoice: Invoice) -> str:
             amount_minor = parse_decimal(form.cleaned_data["amount"].strip(), places_of(invoice.currency))
             reference, received_on = form.cleaned_data["reference"], form.cleaned_data["received_on"]
-            billing.record_payment(invoice, amount_minor, reference, received_on, by=_email(request))
+            payments.record_payment(invoice, amount_minor, reference, received_on, by=_email(request))
             return f"Payment {reference} recorded"
 
         return self._decide(request, object_id, pay)

@@ -117,6 +117,7 @@ def test_a_customers_code_and_currency_are_fixed_once_made(desk: Client) -> None
         "timezone": "Europe/Berlin",
         "locale": "de-DE",
         "grace_hours": 24,
+        "due_days": 14,
     }
 
     answer = desk.post(f"/admin/accounts/customer/{acme.pk}/change/", form | rows)
@@ -135,6 +136,7 @@ def test_a_time_zone_that_does_not_exist_is_refused(desk: Client) -> None:
         "timezone": "Europe/Atlantis",
         "locale": "de-DE",
         "grace_hours": 24,
+        "due_days": 14,
     }
 
     answer = desk.post("/admin/accounts/customer/add/", form | rows)

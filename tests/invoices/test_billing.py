@@ -8,12 +8,12 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 
 from accounts.models import Customer
-from invoices import billing, publishing
-from invoices.billing import BillingError
+from invoices import billing, payments, publishing
 from invoices.estimate import estimate, preview
 from invoices.gather import CurrencyError, billing_period
 from invoices.models import Invoice, RatePlan
 from invoices.parts import NoPriceError
+from invoices.refusals import BillingError
 from tests.cast import a_customer, a_machine
 from tests.invoices.rows import CPU, DECEMBER, FEE, HOUR_MS, NOVEMBER, OCTOBER, published, subscribed, used, utc
 from usage.models import Machine
@@ -128,8 +128,8 @@ def test_closing_drafts_in_the_grace_period_and_finalises_after_it_once(plan: Ra
     finalised = billing.close(customer, OCTOBER.end + timedelta(hours=24))
     again = billing.close(customer, OCTOBER.end + timedelta(hours=25))
 
-    assert [(invoice.status, invoice.total_minor) for invoice in drafted] == [("open", 330), ("draft", 900)]
-    assert [(invoice.status, invoice.number) for invoice in finalised] == [("open", "CH-2026-0002")]
+    assert [(invoice.state, invoice.total_minor) for invoice in drafted] == [("finalised", 330), ("draft", 900)]
+    assert [(invoice.state, invoice.number) for invoice in finalised] == [("finalised", "CH-2026-0002")]
     assert again == []
 
 
@@ -137,15 +137,16 @@ def test_payments_make_an_invoice_paid_and_a_reference_counts_once(customer: Cus
     invoice = final(customer)
     day = date(2026, 11, 9)
 
-    billing.record_payment(invoice, 400, "bank-1", day)
-    billing.record_payment(invoice, 400, "bank-1", day)
+    payments.record_payment(invoice, 400, "bank-1", day)
+    payments.record_payment(invoice, 400, "bank-1", day)
     partly = Invoice.objects.with_settlement().get()
-    billing.record_payment(invoice, 500, "bank-2", day)
+    payments.record_payment(invoice, 500, "bank-2", day)
 
-    assert (partly.status, partly.paid_minor) == ("open", 400)
+    assert (partly.status_on(day), partly.paid_minor) == ("partly_paid", 400)
+    assert (partly.status_on(date(2026, 11, 16)), partly.status_on(date(2026, 11, 17))) == ("partly_paid", "overdue")
     assert Invoice.objects.get().status == "paid"
     with pytest.raises(BillingError, match="recorded with 4.00"):
-        billing.record_payment(invoice, 401, "bank-1", day)
+        payments.record_payment(invoice, 401, "bank-1", day)
 
 
 @pytest.mark.parametrize(
@@ -162,10 +163,10 @@ def test_no_payment_is_more_than_is_due_or_from_a_day_to_come(
     invoice = final(customer)
 
     with pytest.raises(BillingError, match=reason):
-        billing.record_payment(invoice, amount_minor, "bank-1", received_on)
+        payments.record_payment(invoice, amount_minor, "bank-1", received_on)
 
-    assert billing.record_payment(invoice, 900, "bank-1", date(2026, 11, 9)).amount_minor == 900
-    assert billing.record_payment(invoice, -900, "bounced-1", date(2026, 11, 10)).amount_minor == -900
+    assert payments.record_payment(invoice, 900, "bank-1", date(2026, 11, 9)).amount_minor == 900
+    assert payments.record_payment(invoice, -900, "bounced-1", date(2026, 11, 10)).amount_minor == -900
 
 
 def test_a_void_invoice_keeps_its_number_and_its_month_is_billed_anew(customer: Customer) -> None:
@@ -176,14 +177,14 @@ def test_a_void_invoice_keeps_its_number_and_its_month_is_billed_anew(customer: 
 
     assert (invoice.status, invoice.number, anew.number, anew.attempt) == ("void", "CH-2026-0001", "CH-2026-0002", 1)
     with pytest.raises(BillingError, match="only a finalised invoice that is not void can be paid"):
-        billing.record_payment(invoice, 1, "x", date(2026, 11, 9))
+        payments.record_payment(invoice, 1, "x", date(2026, 11, 9))
     with pytest.raises(BillingError, match="can be declared void"):
         billing.void(invoice, "Again")
 
 
 def test_a_paid_invoice_cannot_be_declared_void(customer: Customer) -> None:
     invoice = final(customer)
-    billing.record_payment(invoice, 900, "bank-1", date(2026, 11, 9))
+    payments.record_payment(invoice, 900, "bank-1", date(2026, 11, 9))
 
     with pytest.raises(BillingError, match="has payments"):
         billing.void(invoice, "Wrong address")

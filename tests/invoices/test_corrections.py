@@ -182,7 +182,7 @@ def test_usage_of_any_age_is_corrected_though_no_month_has_a_line_of_its_own(db:
 
     made = billing.close(customer, utc(2026, 11, 5))
 
-    assert [(invoice.status, invoice.period_start, invoice.total_minor) for invoice in made] == [("open", OCTOBER.start, 200)]
+    assert [(invoice.state, invoice.period_start, invoice.total_minor) for invoice in made] == [("finalised", OCTOBER.start, 200)]
     assert billing.close(customer, utc(2026, 12, 3)) == []
 
 

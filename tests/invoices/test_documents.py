@@ -125,6 +125,9 @@ def test_a_hundred_machines_run_over_pages(customer: Customer) -> None:
 def test_the_csv_has_plain_decimals_and_no_formula(customer: Customer, machine: Machine) -> None:
     subscribed(customer, published({**CPU, "name": "=cmd|' /C calc'!A0", "unit_price": "0.01"}, code="other"))
     used(machine, OCTOBER.start, cpu_ms=34_802 * HOUR_MS)
+    draft = billing.draft(customer, OCTOBER)
+    assert draft is not None
+    billing.release(draft, "Both plans are meant")
     invoice = final(customer)
 
     rows = list(csv.DictReader(io.StringIO(documents.csv_text(invoice))))

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Customer
-from invoices import billing, guards
+from invoices import billing, guards, payments
 from invoices.models import Invoice, InvoiceCounter, InvoiceLine, Payment, PlanVersion, Subscription, Voiding
 from tests.invoices.rows import HOUR_MS, LONG_AGO, NOVEMBER, OCTOBER, used, utc
 from usage.models import Machine
@@ -109,7 +109,7 @@ def test_a_plan_in_use_keeps_its_currency_and_may_change_its_name(customer: Cust
 
 
 def test_payments_and_voidings_are_added_to_final_invoices_and_never_changed(invoice: Invoice) -> None:
-    billing.record_payment(invoice, 500, "bank-1", utc(2026, 11, 5).date())
+    payments.record_payment(invoice, 500, "bank-1", utc(2026, 11, 5).date())
 
     refused("UPDATE invoices_payment SET amount_minor = 5000", guards.APPEND_ONLY)
     refused("DELETE FROM invoices_payment", guards.APPEND_ONLY)
@@ -175,7 +175,7 @@ def columns(table: str, **changed: str) -> str:
     ],
 )
 def test_sqlite_replaces_no_frozen_row(invoice: Invoice, table: str, changed: dict[str, str], message: str) -> None:
-    billing.record_payment(invoice, 500, "bank-1", utc(2026, 11, 5).date())
+    payments.record_payment(invoice, 500, "bank-1", utc(2026, 11, 5).date())
 
     refused(f"REPLACE INTO {table} SELECT {columns(table, **changed)} FROM {table}", message)  # noqa: S608
 

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from pypdf import PdfReader
 
 from accounts.models import Customer
-from invoices import billing
+from invoices import billing, payments
 from invoices.models import Invoice
 from invoices.spend import cost_by_day
 from tests.cast import a_bucket, a_customer, a_machine, a_member, signed_in
@@ -134,7 +134,7 @@ def test_the_running_cost_is_strings_and_the_invoice_so_far(acme: Customer, clie
 
 def test_the_list_shows_every_invoice_with_its_state(acme: Customer, client: Client) -> None:
     paid = an_invoice(acme)
-    billing.record_payment(paid, paid.total_minor, "bank-1", date(2026, 11, 2))
+    payments.record_payment(paid, paid.total_minor, "bank-1", date(2026, 11, 2))
 
     page = text_of(client.get("/invoices/").content.decode())
 

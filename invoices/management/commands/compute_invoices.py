@@ -17,6 +17,7 @@ from invoices.models import Invoice, InvoiceLine
 from invoices.money import amount_text
 from invoices.parts import NoPriceError
 from invoices.rating import Line
+from invoices.refusals import BillingError
 from usage.periods import Period, month
 
 _MONTH = re.compile(r"(20\d{2})-(0[1-9]|1[0-2])")
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         for one in _customers(customer):
             try:
                 self._bill(one, _period(one, period), dry_run=dry_run, finalise=finalise)
-            except (billing.BillingError, NoPriceError, CurrencyError) as error:
+            except (BillingError, NoPriceError, CurrencyError) as error:
                 self.stderr.write(f"{one.code}: {error}")
                 failed += 1
         if failed:
@@ -52,9 +53,7 @@ class Command(BaseCommand):
             self._show(customer, period, content.lines, f"{final} is final already" if final else "not stored", content.currency)
             return
         if period.end > now():
-            raise billing.BillingError(
-                f"the period runs until {period.end:%Y-%m-%d %H:%M} UTC; until then see it with --dry-run."
-            )
+            raise BillingError(f"the period runs until {period.end:%Y-%m-%d %H:%M} UTC; until then see it with --dry-run.")
         invoice = billing.draft(customer, period)
         if invoice is not None and finalise:
             invoice = billing.finalise(invoice)
