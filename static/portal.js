@@ -28,7 +28,7 @@ const explorer = document.querySelector("[data-explorer]");
 if (explorer) {
   const days = explorer.querySelector("[data-custom]");
   const ask = () => {
-    const fields = [...new FormData(explorer)].filter(([name]) => !days.hidden || (name !== "first" && name !== "last"));
+    const fields = [...new FormData(explorer)].filter(([name, value]) => value && (!days.hidden || (name !== "first" && name !== "last")));
     location.search = new URLSearchParams(fields);
   };
   explorer.querySelector("[type=submit]").hidden = days.hidden;

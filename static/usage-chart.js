@@ -6,8 +6,9 @@
  *   </usage-chart>
  *
  * Data     The <table> inside is the data: it shows without JavaScript, and it is the table view. A <tr data-forecast> is
- *          drawn faint, a <th data-total> is not drawn, a <th data-series="4"> takes that colour. Or from a script:
- *          load({series, times, rows}), and live append([{t: epochMs, v: number | number[]}]). NaN is a hole, and looks it.
+ *          drawn faint, a <th data-total> is not drawn, a <th data-series="4"> takes that colour, a <th data-before> is what
+ *          was before: a dashed line over the rest. Or from a script: load({series, times, rows}), and live
+ *          append([{t: epochMs, v: number | number[]}]). NaN is a hole, and looks it.
  * kind     line | area (stacked) | bar (stacked) | spark (no axes, no controls)
  * state    live | paused | reconnecting | stale | loading | empty | error; absent: a still picture. Live turns stale by itself
  *          after `stale-after` seconds (10) without a point. <p data-when="empty"> or "error" inside replaces the wording.
@@ -18,22 +19,26 @@
  *          more than 12 lines share one faint colour, and the one nearest to the pointer stands out.
  *          Nothing is drawn unless data, size or colours changed; `lastDrawMs` says what the last picture cost.
  */
-import { MANY, Series, drawAreas, drawAxes, drawBars, drawLines, peak, ticks } from "./usage-chart-canvas.js";
+import { MANY, Series, drawAreas, drawAxes, drawBars, drawBefore, drawLines, peak, roundStep, sum, ticks } from "./usage-chart-canvas.js";
+import { make, readTable, writeTable } from "./usage-chart-table.js";
 
 const LIVE = { live: "Live", paused: "Paused", reconnecting: "Reconnecting", stale: "No new data" };
 const WHEN = { live: "updated", paused: "at", reconnecting: "last point", stale: "since" };
 const NOTES = { empty: "No usage in this range.", error: "The data could not be loaded.", loading: "" };
 const COLOURS = 8;
 const TIP_ROWS = 8;
+const BEFORE = "Period before";
+const SCHEMES = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => matchMedia(query));
 const TABLE_ROWS = 600;
 // Words such as month names are in the language of the page, numbers as the customer writes them.
 const lang = () => document.documentElement.lang || undefined;
 const numerals = () => document.documentElement.dataset.locale || lang();
-const sum = (values) => values.reduce((total, v) => (v === v ? total + v : total), 0);
-const make = (tag, className, ...children) => {
-  const node = Object.assign(document.createElement(tag), { className, ...(tag === "button" && { type: "button" }) });
-  node.append(...children);
-  return node;
+
+/** A patch in the colour of a series; without a number in that of the text. */
+const swatch = (colour) => {
+  const patch = make("span", "swatch");
+  if (colour > 0) patch.style.color = `var(--series-${colour})`;
+  return patch;
 };
 
 export class UsageChart extends HTMLElement {
@@ -41,6 +46,7 @@ export class UsageChart extends HTMLElement {
   lastDrawMs = 0;
   #data = new Series([], Infinity);
   #forecastFrom = Infinity;
+  #before; // one value a point: the period before
   #formats = new Map();
   #at = -1; // the point under the crosshair
   #held = 0; // while paused: the time at which the reader stopped the picture
@@ -55,8 +61,7 @@ export class UsageChart extends HTMLElement {
     this.recolour = () => { this.colours = undefined; this.redraw(); };
     this.theme = new MutationObserver(this.recolour);
     this.theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    this.schemes = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => matchMedia(query));
-    this.schemes.forEach((scheme) => scheme.addEventListener("change", this.recolour));
+    for (const scheme of SCHEMES) scheme.addEventListener("change", this.recolour);
     if (!this.spark) this.timer = setInterval(() => this.#tick(), 1000);
     this.#showState();
   }
@@ -64,7 +69,7 @@ export class UsageChart extends HTMLElement {
   disconnectedCallback() {
     this.resize.disconnect();
     this.theme.disconnect();
-    this.schemes.forEach((scheme) => scheme.removeEventListener("change", this.recolour));
+    for (const scheme of SCHEMES) scheme.removeEventListener("change", this.recolour);
     clearInterval(this.timer);
   }
 
@@ -77,16 +82,18 @@ export class UsageChart extends HTMLElement {
   set state(value) { this.setAttribute("state", value); }
 
   /** Replace everything. rows[i] holds one value per series at times[i]. */
-  load({ series, times, rows, forecastFrom = Infinity, colours }) {
+  load({ series, times, rows, forecastFrom = Infinity, colours, before }) {
+    this.#before = before;
     this.#data = new Series(series, Number(this.getAttribute("window")) * 1000 || Infinity);
     this.#forecastFrom = forecastFrom;
     this.colourOf = colours ?? series.map((_, i) => (i % COLOURS) + 1);
     times.forEach((t, i) => this.#data.push(t, rows[i]));
     [this.#heard, this.#at, this.#held] = [Date.now(), -1, 0];
-    const item = (name, i) => make("li", `series-${this.colourOf[i]}`, make("span", "swatch"), name);
+    const item = (name, i) => make("li", "", swatch(this.colourOf[i]), name);
     const many = series.length > MANY;
     const hint = make("li", "", `${series.length} lines; point at one to follow it`);
-    this.legend?.replaceChildren(...(many ? [hint] : series.map(item)));
+    const dashed = before ? [make("li", "chart-before", make("span", "swatch"), BEFORE)] : [];
+    this.legend?.replaceChildren(...(many ? [hint] : series.map(item)), ...dashed);
     this.#summarise();
     if (this.tableView && !this.tableView.hidden) this.#fillTable();
     this.redraw();
@@ -102,30 +109,21 @@ export class UsageChart extends HTMLElement {
 
   /** Take a table as the data and as the table view. */
   adopt(table) {
-    const drawn = [...table.tHead.rows[0].cells].filter((head, i) => i && !("total" in head.dataset));
-    const rows = [...table.tBodies[0].rows];
-    const number = (cell) => parseFloat(cell?.querySelector("data")?.value ?? cell?.textContent);
-    const moment = (row) => Date.parse(row.cells[0].querySelector("time").dateTime);
-    const soft = rows.find((row) => "forecast" in row.dataset);
     this.tableView.replaceChildren(table);
-    this.load({
-      series: drawn.map((head) => head.textContent.trim()),
-      colours: drawn.map((head, i) => Number(head.dataset.series) || (i % COLOURS) + 1),
-      times: rows.map(moment),
-      rows: rows.map((row) => drawn.map((head) => number(row.cells[head.cellIndex]))),
-      forecastFrom: soft ? moment(soft) : Infinity,
-    });
+    this.load(readTable(table, COLOURS));
   }
 
   /** Exactly what is on screen, RFC 4180. */
   csv() {
     const quote = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    const lines = [["time", ...this.#data.names].map(quote)];
+    const lines = [["time", ...this.#data.names, ...(this.#before ? [BEFORE] : [])].map(quote)];
     for (let i = this.#data.start; i < this.#end; i++) {
-      lines.push([new Date(this.#data.times[i]).toISOString(), ...this.#data.row(i).map((v) => (v === v ? v : ""))]);
+      lines.push([new Date(this.#data.times[i]).toISOString(), ...this.#row(i).map((v) => (v === v ? v : ""))]);
     }
     return lines.map((line) => `${line.join(",")}\r\n`).join("");
   }
+
+  #row(i) { return [...this.#data.row(i), ...(this.#before ? [this.#before[i]] : [])]; }
 
   redraw() { this.frame ??= requestAnimationFrame(() => { this.frame = undefined; this.#draw(); }); }
 
@@ -226,14 +224,11 @@ export class UsageChart extends HTMLElement {
 
   #fillTable() {
     if (this.tableView.querySelector("table:not([data-made])")) return;
-    const row = (tag, texts) => make("tr", "", ...texts.map((text, i) => make(tag, i ? "num" : "", text)));
-    const body = make("tbody", "");
+    const rows = [];
     for (let i = this.#end - 1; i >= Math.max(this.#data.start, this.#end - TABLE_ROWS); i--) {
-      body.append(row("td", [this.#time(this.#data.times[i]), ...this.#data.row(i).map((v) => this.#number(v))]));
+      rows.push([this.#time(this.#data.times[i]), ...this.#data.row(i).map((v) => this.#number(v))]);
     }
-    const table = make("table", "table", make("thead", "", row("th", ["Time", ...this.#data.names])), body);
-    table.dataset.made = "";
-    this.tableView.replaceChildren(table);
+    this.tableView.replaceChildren(writeTable(["Time", ...this.#data.names], rows));
   }
 
   // ---- words
@@ -274,6 +269,7 @@ export class UsageChart extends HTMLElement {
     const values = this.#data.row(i);
     const parts = this.#ranked(values).slice(0, TIP_ROWS).map(([s, v]) => `${this.#data.names[s]} ${this.#number(v)}`);
     if (this.stacked && values.length > 1) parts.unshift(`total ${this.#number(sum(values))}`);
+    if (this.#before) parts.push(`period before ${this.#number(this.#before[i])}`);
     return `${this.#moment(i)}: ${parts.join("; ")}`;
   }
 
@@ -322,6 +318,7 @@ export class UsageChart extends HTMLElement {
       if (!this.spark) drawAxes(ink, view, this.colours, marks(), (v) => this.#number(v, true));
       const paint = { bar: drawBars, area: drawAreas }[this.kind] ?? drawLines;
       paint(ink, this.#data, view, this.colours.surface);
+      if (this.#before) drawBefore(ink, this.#before, this.#data.times, view);
       if (this.#at >= 0) this.#point(this.#at);
     }
     this.lastDrawMs = performance.now() - began;
@@ -330,10 +327,9 @@ export class UsageChart extends HTMLElement {
   #measure(ink, width, height) {
     const { start, times, names } = this.#data;
     const end = this.#end;
-    const top = Number(this.getAttribute("max")) || peak(this.#data, start, end, this.stacked) * (this.stacked ? 1 : 1.06) || 1;
-    const rough = top / Math.max(3, Math.floor(height / 64));
-    const power = 10 ** Math.floor(Math.log10(rough));
-    this.yStep = [1, 2, 2.5, 5, 10].find((m) => m * power >= rough * 0.999) * power;
+    const tallest = Math.max(peak(this.#data, start, end, this.stacked), ...(this.#before ?? []).filter((v) => v === v));
+    const top = Number(this.getAttribute("max")) || tallest * (this.stacked ? 1 : 1.06) || 1;
+    this.yStep = roundStep(top / Math.max(3, Math.floor(height / 64)));
     const yMax = this.spark ? top : Math.ceil(top / this.yStep - 1e-9) * this.yStep;
     const widths = [yMax, this.yStep].map((v) => ink.measureText(this.#number(v, true)).width);
     const x = Math.ceil(Math.max(...widths)) + 12;
@@ -377,14 +373,15 @@ export class UsageChart extends HTMLElement {
     this.cross.style.inlineSize = `${wide}px`;
     this.cross.style.transform = `translateX(${x}px)`;
     const line = (css, name, value) =>
-      make("p", css, make("span", "swatch"), make("span", "chart-tip-name", name), make("span", "num", this.#number(value)));
+      make("p", css, swatch(css), make("span", "chart-tip-name", name), make("span", "num", this.#number(value)));
     const many = this.#data.names.length > MANY;
     const values = this.#data.row(i);
     const ranked = this.followed >= 0 ? [[this.followed, values[this.followed]]] : this.#ranked(values);
-    const css = (s) => (many ? "" : `series-${this.colourOf[s]}`);
+    const css = (s) => (many ? "" : this.colourOf[s]);
     const lines = ranked.slice(0, TIP_ROWS).map(([s, value]) => line(css(s), this.#data.names[s], value));
     if (ranked.length > TIP_ROWS) lines.push(make("p", "", `and ${ranked.length - TIP_ROWS} more`));
     if (this.stacked && ranked.length > 1) lines.push(line("chart-tip-total", "Total", sum(values)));
+    if (this.#before) lines.push(line("chart-before", BEFORE, this.#before[i]));
     this.tip.replaceChildren(make("p", "chart-tip-time", this.#moment(i)), ...lines);
     const room = x + wide + 12 + this.tip.offsetWidth <= this.plot.clientWidth;
     this.tip.style.transform = `translate(${room ? x + wide + 12 : Math.max(0, x - this.tip.offsetWidth - 12)}px, 8px)`;

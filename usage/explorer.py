@@ -1,4 +1,4 @@
-"""Reads for the usage explorer: sums of buckets by hour or day in the customer's zone, by machine or by meter.
+"""Reads for the usage explorer: sums of buckets by hour, day or month in the customer's zone, by machine, class or meter.
 
 The database adds the buckets up, and at most a handful of series leave it, so the cost does not grow with the fleet.
 """
@@ -19,7 +19,7 @@ from usage.ranges import MEASURES, READINGS
 from usage.windows import windows
 
 SERIES = 7  # As many machines as can be told apart in a stack; the rest becomes one.
-STEP_MS = {"hour": 3_600_000, "day": 86_400_000}
+STEP_MS = {"hour": 3_600_000, "day": 86_400_000, "month": 86_400_000}  # The database adds up days; months are made of them.
 OTHERS = 0
 
 
@@ -68,29 +68,54 @@ def totals_by_machine(machines: Sequence[Machine], period: Period, measure: str)
 def by_machine(totals: Sequence[Total], period: Period, step: str, zone: ZoneInfo, measure: str) -> list[Series]:
     """Return one series for each of the largest machines, and one for all others. One query."""
     shown = totals if len(totals) <= SERIES + 1 else totals[:SERIES]
-    top = [total.machine.pk for total in shown]
-    which = Case(When(machine_id__in=top, then=F("machine_id")), default=Value(OTHERS), output_field=BigIntegerField())
-    grid = _Grid(period, step, zone)
-    rows = grid.sums(_buckets([total.machine.pk for total in totals], period).annotate(which=which), COLUMNS[measure], "which")
-    values = {pk: grid.empty() for pk in (*top, OTHERS)}
-    for row in rows:
-        grid.add(values[row["which"]], row, measure)
-    series = [Series(str(total.machine), measure, values[total.machine.pk]) for total in shown]
-    rest = len(totals) - len(shown)
-    return series + ([Series(f"{rest} others", measure, values[OTHERS], is_rest=True)] if rest else [])
+    groups = [(str(total.machine), [total.machine.pk]) for total in shown]
+    return _stack(groups, [total.machine.pk for total in totals[len(shown) :]], _Grid(period, step, zone), measure)
+
+
+def by_class(totals: Sequence[Total], period: Period, step: str, zone: ZoneInfo, measure: str) -> list[Series]:
+    """Return one series for each of the largest machine classes, and one for all others. One query."""
+    members: dict[str, list[Total]] = {}
+    for total in totals:
+        members.setdefault(total.machine.machine_class, []).append(total)
+    ranked = sorted(members.items(), key=lambda pair: (-sum(total.quantity for total in pair[1]), pair[0]))
+    groups = [(name or "No class", [total.machine.pk for total in found]) for name, found in ranked]
+    shown = groups if len(groups) <= SERIES + 1 else groups[:SERIES]
+    rest = [pk for _, found in groups[len(shown) :] for pk in found]
+    return _stack(shown, rest, _Grid(period, step, zone), measure, rest_name=f"{len(groups) - len(shown)} others")
 
 
 def by_meter(machines: Sequence[Machine], period: Period, step: str, zone: ZoneInfo) -> list[Series]:
     """Return one series for each meter that counted anything, all machines together. One query."""
-    grid = _Grid(period, step, zone)
-    columns = {column for measure in MEASURES for column in COLUMNS[measure]}
-    values = {measure: grid.empty() for measure in MEASURES}
-    for row in grid.sums(_buckets([machine.pk for machine in machines], period), sorted(columns)):
-        for measure in MEASURES:
-            grid.add(values[measure], row, measure)
+    values = all_meters([machine.pk for machine in machines], period, step, zone)
     counted = [Series(measure, measure, values[measure]) for measure in MEASURES if any(values[measure])]
     intervals = [series for series in counted if series.meter not in READINGS]
     return intervals or counted
+
+
+def all_meters(machine_ids: Sequence[int], period: Period, step: str, zone: ZoneInfo) -> dict[str, list[int | None]]:
+    """Return what all these machines used together, by meter. One query."""
+    grid = _Grid(period, step, zone)
+    columns = {column for measure in MEASURES for column in COLUMNS[measure]}
+    values = {measure: grid.empty() for measure in MEASURES}
+    for row in grid.sums(_buckets(machine_ids, period), sorted(columns)):
+        for measure in MEASURES:
+            grid.add(values[measure], row, measure)
+    return values
+
+
+def _stack(
+    groups: Sequence[tuple[str, list[int]]], rest: Sequence[int], grid: "_Grid", measure: str, rest_name: str = ""
+) -> list[Series]:
+    """Return one series for each group of machines, and one for the rest. One query."""
+    whens = [When(machine_id__in=ids, then=Value(place)) for place, (_, ids) in enumerate(groups, 1)]
+    which = Case(*whens, default=Value(OTHERS), output_field=BigIntegerField())
+    everyone = [pk for _, ids in groups for pk in ids] + list(rest)
+    values = [grid.empty() for _ in range(len(groups) + 1)]
+    for row in grid.sums(_buckets(everyone, grid.period).annotate(which=which), COLUMNS[measure], "which"):
+        grid.add(values[row["which"]], row, measure)
+    series = [Series(name, measure, values[place]) for place, (name, _) in enumerate(groups, 1)]
+    others = Series(rest_name or f"{len(rest)} others", measure, values[OTHERS], is_rest=True)
+    return [*series, others] if rest else series
 
 
 class _Grid:
@@ -101,6 +126,7 @@ class _Grid:
     """
 
     def __init__(self, period: Period, step: str, zone: ZoneInfo) -> None:
+        self.period = period
         self.windows = windows(period, step, zone)
         self.starts = [window.start_ms for window in self.windows]
         self.step_ms = STEP_MS[step]
@@ -126,7 +152,7 @@ class _Grid:
         return [None] * len(self.windows)
 
     def add(self, values: list[int | None], row: dict[str, Any], measure: str) -> None:
-        """Add a row to its window. On the day that clocks change there are two rows, and both find it."""
+        """Add a row to its window. A month has a row for each day, and two for the day on which clocks change."""
         quantity, place = _sum(row, measure), bisect_right(self.starts, row["first_ms"]) - 1
         values[place] = (values[place] or 0) + quantity
 

@@ -66,6 +66,27 @@ def minute(context: Context, instant: datetime, skeleton: str = "MMMd") -> SafeS
 
 
 @register.simple_tag(takes_context=True)
+def day_words(context: Context, instant: datetime, skeleton: str = "yMMMd") -> str:
+    """The local day of an instant without markup, for labels and pictures."""
+    reader = reader_of(context)
+    return formats.day(instant, ZoneInfo(reader.timezone), reader.locale, skeleton)
+
+
+@register.simple_tag(takes_context=True)
+def minute_words(context: Context, instant: datetime, skeleton: str = "MMMd") -> str:
+    """The local day and time of day of an instant without markup, for labels."""
+    reader = reader_of(context)
+    return formats.minute(instant, ZoneInfo(reader.timezone), reader.locale, skeleton)
+
+
+@register.simple_tag(takes_context=True)
+def change(context: Context, share: Fraction) -> str:
+    """A change as a percentage with its sign."""
+    sign = "+" if share > 0 else formats.MINUS if share < 0 else ""
+    return sign + formats.number(formats.decimal_of(abs(share) * 100, 1), 1, reader_of(context).locale) + "\u00a0%"
+
+
+@register.simple_tag(takes_context=True)
 def clock(context: Context, instant: datetime) -> SafeString:
     """The local time of day of an instant, to the second."""
     return _time(instant, formats.time_of_day(instant, ZoneInfo(reader_of(context).timezone)))

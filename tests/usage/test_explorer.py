@@ -7,7 +7,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from tests.cast import a_bucket, a_customer, a_machine
-from usage.explorer import by_machine, by_meter, totals_by_machine
+from usage.explorer import by_class, by_machine, by_meter, totals_by_machine
 from usage.models import Machine
 from usage.periods import BUCKET_MS, Period, to_ms
 
@@ -107,3 +107,27 @@ def test_by_meter_shows_what_counted_anything_and_only_inside_the_range(
         series = by_meter([web, db], hour, "hour", BERLIN)
 
     assert {one.meter: one.values for one in series} == {"cpu": [11], "network_out": [100]}
+
+
+def test_classes_add_their_machines_up_and_the_largest_comes_first() -> None:
+    acme = a_customer()
+    hour = Period(utc(2026, 11, 1, 8), utc(2026, 11, 1, 9))
+    fleet = [a_machine(acme, f"m-{number}", machine_class=name) for number, name in enumerate(("small", "large", "small", ""))]
+    for machine, used in zip(fleet, (1, 2, 4, 3), strict=True):
+        a_bucket(machine, hour.start_ms, cpu_ms=used)
+
+    series = by_class(totals_by_machine(fleet, hour, "cpu"), hour, "hour", BERLIN, "cpu")
+
+    assert [(one.name, one.values) for one in series] == [("small", [5]), ("No class", [3]), ("large", [2])]
+
+
+def test_months_are_local_and_made_of_their_days() -> None:
+    web = a_machine(a_customer())
+    autumn = Period(utc(2026, 9, 30, 22), utc(2026, 11, 30, 23))
+    a_bucket(web, to_ms(utc(2026, 10, 31, 22, 45)), cpu_ms=5)  # 23:45 on the last of October
+    a_bucket(web, to_ms(utc(2026, 10, 25, 1)), cpu_ms=7)  # in the hour that comes twice
+    a_bucket(web, to_ms(utc(2026, 10, 31, 23)), cpu_ms=11)  # the first of November
+
+    months = by_machine(totals_by_machine([web], autumn, "cpu"), autumn, "month", BERLIN, "cpu")[0].values
+
+    assert months == [12, 11]

@@ -181,6 +181,61 @@ def test_the_explorer_costs_the_same_for_one_machine_and_for_forty(
             client.get("/usage/")
 
 
+def test_comparing_costs_one_query_more(
+    acme: Customer, client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    a_bucket(a_machine(acme), to_ms(month_of(now(), acme.zone).start))
+
+    for query in ("", "&group=meter", "&group=class", "&picture=line"):
+        with django_assert_num_queries(9):
+            client.get(f"/usage/?compare=previous{query}")
+
+
+def test_the_csv_has_the_total_and_the_period_before_as_the_table_does(acme: Customer, client: Client) -> None:
+    days = [day_start((now().astimezone(acme.zone) - timedelta(days=back)).date(), acme.zone) for back in (0, 1, 7)]
+    for code, cores in (("web-1", 1), ("db-1", 3)):
+        machine = a_machine(acme, code, cores=4)
+        for day in days[1:]:
+            a_bucket(machine, to_ms(day), cpu_ms=3_600_000 * cores)
+
+    address = "?range=last-7-days&step=day&compare=previous"
+    rows = list(csv.reader(io.StringIO(client.get(f"/usage/usage.csv{address}").content.decode())))
+    page = client.get(f"/usage/{address}").content.decode()
+
+    unit = "[core-hour]"
+    assert rows[0] == ["start", "end", f"db-1 {unit}", f"web-1 {unit}", f"Total {unit}", f"CPU, period before {unit}"]
+    assert rows[-2][2:] == ["3.000", "1.000", "4.000", ""]
+    assert rows[-1][2:] == ["", "", "", "4.000"]  # a week ago today
+    assert "data-before" in page
+    assert "+0.0" not in page
+
+
+def test_a_search_and_a_class_leave_machines_out_everywhere(acme: Customer, client: Client) -> None:
+    start = to_ms(month_of(now(), acme.zone).start)
+    a_bucket(a_machine(acme, "web-1", name="Shop", cores=4, machine_class="small"), start, cpu_ms=3_600_000)
+    a_bucket(a_machine(acme, "web-2", machine_class="large"), start, cpu_ms=7_200_000)
+
+    found = client.get("/usage/?q=SHOP").content.decode()
+    large = client.get("/usage/?class=large").content.decode()
+    nothing = client.get("/usage/?q=mail").content.decode()
+
+    assert "1 of 2 machines match" in found
+    assert ">web-2<" not in found
+    assert ">Shop<" not in large
+    assert "No usage in this range" in nothing
+    assert "or other machines" in nothing
+
+
+def test_a_heat_map_says_in_words_what_it_shows(acme: Customer, client: Client) -> None:
+    a_bucket(a_machine(acme, cores=4), to_ms(month_of(now(), acme.zone).start), cpu_ms=3_600_000)
+
+    page = client.get("/usage/?picture=heat").content.decode()
+
+    assert 'role="img" aria-label="CPU by local hour of each day; the busiest hour began on 1 ' in page
+    assert "with 1.000 core" in page
+    assert '<rect fill-opacity="1"' in page
+
+
 @pytest.mark.parametrize("path", ["/usage/?machine=web-1", "/usage/usage.csv?machine=web-1", "/usage/?customer=acme"])
 def test_a_foreign_machine_or_customer_is_not_there(acme: Customer, path: str) -> None:
     a_machine(acme)

@@ -30,6 +30,13 @@ def quantity(context: Context, base: int | None, meter: str, digits: int = 3) ->
 
 
 @register.simple_tag(takes_context=True)
+def quantity_words(context: Context, base: int, meter: str, digits: int = 3) -> str:
+    """A quantity with its unit and without markup, for labels."""
+    plain = formats.decimal_of(Fraction(base, METERS[meter].per_unit), digits)
+    return f"{formats.number(plain, digits, reader_of(context).locale)} {short_unit(METERS[meter].unit)}"
+
+
+@register.simple_tag(takes_context=True)
 def gib(context: Context, mib: int) -> str:
     """An amount of memory in GiB."""
     return formats.quantity(mib, 1024, 1, reader_of(context).locale)
