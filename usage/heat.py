@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class HeatDay:
-    """One local day, named by its first instant, with its 24 hours; None where an hour is outside of the range or does not exist."""
+    """One local day, named by its first instant, with its 24 hours; None for an hour outside of the range or on no clock."""
 
     start: datetime
     y: int
