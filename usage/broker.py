@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from kafka import KafkaConsumer
 
+from usage.records import read_quickly
+
 
 def security() -> dict[str, Any]:
     """The connection settings that every client needs, for kafka-python."""
@@ -24,11 +26,12 @@ def usage_consumer(*, instance: str | None = None, **overrides: Any) -> KafkaCon
         "auto_offset_reset": "none",
         "isolation_level": "read_committed",
         "allow_auto_create_topics": False,
-        "max_poll_records": 5_000,
+        "max_poll_records": 10_000,
         "fetch_max_wait_ms": 100,
         "max_partition_fetch_bytes": 4 * 1024 * 1024,
         "session_timeout_ms": settings.KAFKA_SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": settings.KAFKA_SESSION_TIMEOUT_MS // 4,
+        "fetch_max_bytes": 16 * 1024 * 1024,  # What is fetched ahead is kept in memory, whatever the number of partitions.
         "group_instance_id": instance,
     }
-    return KafkaConsumer(**security(), **(options | overrides))
+    return read_quickly(KafkaConsumer(**security(), **(options | overrides)))

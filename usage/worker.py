@@ -66,7 +66,7 @@ class Worker:
         max_age_ms: int,
         live: LivePush | None = None,
         accept_loss: bool = False,
-        max_records: int = 5_000,
+        max_records: int = 10_000,
         using: str = "default",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -241,7 +241,7 @@ def spare_the_collector() -> None:
 
 def _raw(record: Any, log_id: str) -> RawMessage:
     return RawMessage(
-        record.topic, log_id, record.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+        record.topic, log_id, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
     )
 
 
