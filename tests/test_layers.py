@@ -34,7 +34,7 @@ ONLY_BY = {
         "usage.partitions",
     },
     "usage.ingest": {"usage.worker", "usage.desk", "usage.management.commands.consume_usage"},
-    "usage.desk": {"usage.rejected_admin", "usage.rejected_api"},
+    "usage.desk": {"usage.rejected_admin", "usage.rejected_bulk", "usage.rejected_api", "usage.admin"},
 }
 
 

@@ -1,19 +1,35 @@
 """The operator's desk for usage: machines, the messages that were refused, and the books of ingest."""
 
-from django.contrib import admin
-from django.http import HttpRequest
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, FieldTextFilter, RangeDateTimeFilter
 
-from accounts.admin_parts import Desk, ReadOnlyDesk, display, written
+from accounts.admin_parts import Desk, ReadOnlyDesk, action, display, written
+from usage.admin_forms import PlainForm
+from usage.completeness_admin import CompletenessPages
+from usage.desk import acknowledge
 from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
 from usage.periods import from_ms
 from usage.rejected_admin import RejectedMessageAdmin
 
 admin.site.register(RejectedMessage, RejectedMessageAdmin)
+ACKNOWLEDGE = {
+    "title": "Acknowledge this incident?",
+    "description": "You have seen to it. Should it happen again, a new incident opens.",
+    "form_class": PlainForm,
+    "form_submit_text": "Acknowledge",
+}
 
 
 @admin.register(Machine)
-class MachineAdmin(Desk):
+class MachineAdmin(CompletenessPages, Desk):
+    actions_list = ("completeness_of_all",)
+    actions_detail = ("completeness_of_one",)
     list_display = ("code", "name", "customer", "machine_class", "last_seen", "retired_at")
     list_filter = (("customer", AutocompleteSelectFilter), ("machine_class", FieldTextFilter))
     list_select_related = ("customer",)
@@ -105,7 +121,42 @@ class IngestOffsetAdmin(ReadOnlyDesk):
 
 @admin.register(IngestIncident)
 class IngestIncidentAdmin(ReadOnlyDesk):
-    list_display = ("at", "kind", "detail")
-    list_filter = (("kind", ChoicesCheckboxFilter), ("at", RangeDateTimeFilter))
-    search_fields = ("detail",)
-    csv_fields = ("at", "kind", "detail", "reference")
+    list_display = ("last_at", "kind", "machine_code", "count", "detail", "state_label")
+    list_filter = (
+        ("kind", ChoicesCheckboxFilter),
+        ("acknowledged_at", admin.EmptyFieldListFilter),
+        ("last_at", RangeDateTimeFilter),
+    )
+    search_fields = ("machine_code", "detail")
+    actions = ("acknowledge_chosen", "export_csv")
+    actions_detail = ("acknowledge_one",)
+    csv_fields = (
+        "at",
+        "last_at",
+        "kind",
+        "machine_code",
+        "count",
+        "detail",
+        "acknowledged_at",
+        "acknowledged_by__email",
+        "reference",
+    )
+
+    @display(description="State", label={"Open": "warning", "Acknowledged": "info"})
+    def state_label(self, incident: IngestIncident) -> str:
+        return "Acknowledged" if incident.acknowledged_at else "Open"
+
+    def has_resolve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may say that an incident was seen to: whoever may change one, though its row is never edited by hand."""
+        return bool(request.user.has_perm("usage.change_ingestincident"))
+
+    @admin.action(description="Acknowledge", permissions=["resolve"])
+    def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[IngestIncident]) -> None:
+        count = acknowledge(queryset, request.user)  # type: ignore[arg-type] # staff
+        self.message_user(request, f"{count} acknowledged. Should it happen again, a new incident opens.", messages.SUCCESS)
+
+    @action(description="Acknowledge", icon="done", url_path="acknowledge", permissions=["resolve"], dialog=ACKNOWLEDGE)
+    def acknowledge_one(self, request: HttpRequest, form: PlainForm, object_id: int) -> HttpResponse:
+        self.acknowledge_chosen(request, IngestIncident.objects.filter(pk=object_id))
+        url = reverse("admin:usage_ingestincident_changelist")
+        return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -89,7 +89,7 @@ def watermark(machine: Machine, stream: uuid.UUID) -> int:
     Without the latter a sample that is refused for good would keep an agent sending, and its spool growing, for ever.
     """
     runs = Runs(StreamRun.objects.filter(machine=machine, stream=stream).values_list("lo", "hi"))
-    for lo, hi in _refused(machine).filter(stream=stream, seq_hi__gt=runs.watermark).values_list("seq_lo", "seq_hi"):
+    for _, lo, hi in _spans(_refused(machine).filter(stream=stream, seq_hi__gt=runs.watermark)):
         runs.add(lo, hi)
     return runs.watermark
 
@@ -106,7 +106,7 @@ def streams(machine: Machine) -> list[StreamState]:
     runs, refused = defaultdict[uuid.UUID, Runs](Runs), defaultdict[uuid.UUID, Runs](Runs)
     for stream, lo, hi in StreamRun.objects.filter(machine=machine).values_list("stream", "lo", "hi"):
         runs[stream].add(lo, hi)
-    for stream, lo, hi in _refused(machine).values_list("stream", "seq_lo", "seq_hi"):
+    for stream, lo, hi in _spans(_refused(machine)):
         refused[stream].add(lo, hi)
     times = {row.stream: row for row in MachineStream.objects.filter(machine=machine)}
     found = [_state(stream, runs[stream], refused[stream], times.get(stream)) for stream in {*runs, *refused}]
@@ -139,23 +139,29 @@ def _without(some: Runs, others: Runs) -> list[tuple[int, int]]:
 
 
 def _refused(machine: Machine) -> QuerySet[RejectedMessage]:
-    return RejectedMessage.objects.filter(machine_code=machine.code, reason__in=OWN, stream__isnull=False, seq_lo__isnull=False)
+    return RejectedMessage.objects.filter(machine_code=machine.code, reason__in=OWN)
+
+
+def _spans(rows: QuerySet[RejectedMessage]) -> Iterator[tuple[uuid.UUID, int, int]]:
+    for stream, lo, hi in rows.filter(stream__isnull=False).values_list("stream", "seq_lo", "seq_hi").iterator(chunk_size=2_000):
+        if stream is not None and lo is not None and hi is not None:
+            yield stream, lo, hi
 
 
 def summaries(machines: Iterable[Machine], period: Period, now_ms: int) -> list[Summary]:
     """Return a line for each machine, those that need attention first. Five queries, however many machines."""
     rows = rows_of(list(machines), period, now_ms)
     lines = {row.machine.pk: Summary(row, clock=clock_of(row.machine)) for row in rows}
-    for found in (
-        MachineStream.objects.filter(machine__in=lines).values("machine").annotate(n=Count("pk"), late=Sum("late_samples"))
-    ):
-        lines[found["machine"]].streams, lines[found["machine"]].late_samples = found["n"], int(found["late"])
-    for found in StreamRun.objects.filter(machine__in=lines, lo__gt=0).values("machine").annotate(n=Count("pk")):
-        lines[found["machine"]].holes = found["n"]
+    of_streams = MachineStream.objects.filter(machine__in=lines).order_by().values("machine_id")
+    for pk, count, late in of_streams.annotate(n=Count("pk"), late=Sum("late_samples")).values_list("machine_id", "n", "late"):
+        lines[pk].streams, lines[pk].late_samples = count, int(late)
+    behind_holes = StreamRun.objects.filter(machine__in=lines, lo__gt=0).order_by().values("machine_id")
+    for pk, count in behind_holes.annotate(n=Count("pk")).values_list("machine_id", "n"):
+        lines[pk].holes = count
     codes = {row.machine.code: row.machine.pk for row in rows}
-    alarms = IngestIncident.objects.filter(machine_code__in=codes, acknowledged_at=None).values("machine_code")
-    for found in alarms.annotate(n=Count("pk")).order_by():
-        lines[codes[found["machine_code"]]].incidents = found["n"]
+    alarms = IngestIncident.objects.filter(machine_code__in=codes, acknowledged_at=None).order_by().values("machine_code")
+    for code, count in alarms.annotate(n=Count("pk")).values_list("machine_code", "n"):
+        lines[codes[code]].incidents = count
     return list(lines.values())
 
 
