@@ -1,36 +1,35 @@
 """WebSockets that open only for those who may see what they carry, and close soon after they no longer may."""
 
-import asyncio
 import contextlib
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs
 
-from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
 from django.http import Http404
 
 from accounts.access import customer_or_404, may_see_fleet
 from accounts.models import Customer, User
+from accounts.watch import NOT_SIGNED_IN, NOT_YOURS, Ticket, watch
 
-NOT_SIGNED_IN = 4401
-NOT_YOURS = 4404
 CHATTER = 4400
+TOO_MANY = 4429
 RECHECK_S = 4.0
+PER_USER = 40  # A page has two, so twenty windows; the next one polls.
 
 
 class GuardedSocket(AsyncJsonWebsocketConsumer):
     """Pushes only. The session and the right to see are checked before the socket opens and every few seconds after.
 
-    A subclass says who may see it (`may_see`) and which channel group it listens to (`group_of`).
+    A subclass says who may see it (`may_see`), which channel group it listens to (`group_of`), and what it carries (`ticket`).
     """
 
     recheck_s = RECHECK_S
+    per_user = PER_USER
     group: str | None = None
-    watch: asyncio.Task[None] | None = None
+    ticket: Ticket
+    user_pk: int
 
     async def may_see(self, user: User) -> bool:
         """Whether this user may see what the socket carries."""
@@ -40,18 +39,25 @@ class GuardedSocket(AsyncJsonWebsocketConsumer):
         """The channel group to listen to, once `may_see` has said yes."""
         raise NotImplementedError
 
+    def customer_pk(self) -> int | None:
+        """The customer that the socket carries; None for the whole fleet."""
+        raise NotImplementedError
+
     async def connect(self) -> None:
-        if refusal := await self._refusal(self.scope["user"]):
+        user: Any = self.scope["user"]
+        if refusal := await self._refusal(user):
             await self.close(refusal)
             return
-        self.group = self.group_of()
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.ticket = Ticket(self._session_key(), self.customer_pk())
+        self.user_pk = user.pk
+        group = self.group_of()
+        await self.channel_layer.group_add(group, self.channel_name)
+        self.group = group
         await self.accept()
-        self.watch = asyncio.create_task(self._keep_checking())
+        watch().add(self)
 
     async def disconnect(self, code: int) -> None:
-        if self.watch:
-            self.watch.cancel()
+        watch().remove(self)
         if self.group:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
@@ -59,24 +65,17 @@ class GuardedSocket(AsyncJsonWebsocketConsumer):
         """Nothing is asked over these sockets, so whoever talks is no client of ours."""
         await self.close(CHATTER)
 
-    async def _keep_checking(self) -> None:
-        while True:
-            await asyncio.sleep(self.recheck_s)
-            if refusal := await self._refusal(await self._user_now()):
-                await self.close(refusal)
-                return
-
     async def _refusal(self, user: object) -> int | None:
         """The close code for someone who may not see this, None for someone who may."""
         if not isinstance(user, User) or not user.is_authenticated or not user.is_active:
             return NOT_SIGNED_IN
+        if watch().open_of(user.pk) >= self.per_user:
+            return TOO_MANY
         return None if await self.may_see(user) else NOT_YOURS
 
-    async def _user_now(self) -> object:
-        """Whom the session names at this moment: nobody after a sign-out, even one in another window."""
+    def _session_key(self) -> str:
         scope: Any = self.scope
-        store = import_module(settings.SESSION_ENGINE).SessionStore
-        return await get_user(cast(Any, {"session": store(scope["session"].session_key)}))
+        return str(scope["session"].session_key)
 
 
 class CustomerSocket(GuardedSocket):
@@ -93,6 +92,9 @@ class CustomerSocket(GuardedSocket):
             return True
         return False
 
+    def customer_pk(self) -> int:
+        return int(self.customer.pk)
+
     def group_of(self) -> str:
         raise NotImplementedError
 
@@ -102,6 +104,9 @@ class FleetGuardedSocket(GuardedSocket):
 
     async def may_see(self, user: User) -> bool:
         return may_see_fleet(user)
+
+    def customer_pk(self) -> None:
+        return None
 
     def group_of(self) -> str:
         raise NotImplementedError

@@ -25,7 +25,7 @@ class CostSocket(CustomerSocket):
 
     async def connect(self) -> None:
         await super().connect()
-        if self.watch:
+        if self.group:
             await self.usage_points({})
 
     async def disconnect(self, code: int) -> None:

@@ -1,9 +1,20 @@
 """Last step on the data's way to an eye: new points, pushed to the members of one customer or to the operators."""
 
+import json
 from typing import Any
 
 from accounts.guarded import CustomerSocket, FleetGuardedSocket
 from usage.live import FLEET_GROUP, customer_group
+
+_last: tuple[object, str] = (None, "")
+
+
+def _text(points: list[dict[str, Any]]) -> str:
+    """Points as the browser gets them. Everybody who listens in this process is handed the same list, so it is written once."""
+    global _last
+    if _last[0] is not points:
+        _last = (points, json.dumps({"points": points}))
+    return _last[1]
 
 
 class UsageSocket(CustomerSocket):
@@ -14,7 +25,7 @@ class UsageSocket(CustomerSocket):
 
     async def usage_points(self, event: dict[str, Any]) -> None:
         """Hand points on to the browser."""
-        await self.send_json({"points": event["points"]})
+        await self.send(text_data=_text(event["points"]))
 
 
 class FleetSocket(FleetGuardedSocket):
@@ -25,4 +36,4 @@ class FleetSocket(FleetGuardedSocket):
 
     async def usage_points(self, event: dict[str, Any]) -> None:
         """Hand points on to the browser."""
-        await self.send_json({"points": event["points"]})
+        await self.send(text_data=_text(event["points"]))

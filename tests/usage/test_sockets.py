@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.guarded import GuardedSocket
 from accounts.models import Customer, Membership, User
+from accounts.watch import Ticket, refusals
 from tests.cast import a_customer, a_member, an_operator, signed_in
 from tests.sockets import close_code, communicator, in_database, opened, refusal
 from usage.live import FLEET_GROUP, customer_group
@@ -127,3 +130,35 @@ async def test_a_closed_socket_leaves_its_group(cast: Cast) -> None:
     await socket.disconnect()
 
     assert not layer.groups.get(customer_group(cast.acme.pk))
+
+
+async def test_a_person_has_so_many_sockets_and_not_more(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GuardedSocket, "per_user", 2)
+    other = await in_database(a_member)(cast.acme, email="oscar@acme.example")
+    colleague = await in_database(signed_in)(other)
+
+    async with opened("/ws/usage/?customer=acme", cast.member), opened("/ws/cost/?customer=acme", cast.member):
+        assert await refusal("/ws/usage/?customer=acme", cast.member) == 4429
+        assert await refusal("/ws/usage/?customer=acme", colleague) is None
+    assert await refusal("/ws/usage/?customer=acme", cast.member) is None
+
+
+async def test_a_socket_closes_when_the_password_changes(cast: Cast) -> None:
+    async with opened("/ws/usage/?customer=acme", cast.member) as socket:
+        cast.olga.set_password("another long password")
+        await cast.olga.asave()
+
+        assert await close_code(socket) == 4401
+
+
+async def test_many_sockets_are_checked_in_three_queries(cast: Cast) -> None:
+    def count() -> tuple[int, dict[Ticket, int]]:
+        keys = [str(cast.member.session.session_key), str(cast.stranger.session.session_key), "nobody"]
+        with CaptureQueriesContext(connection) as queries:
+            found = refusals([Ticket(key, cast.acme.pk) for key in keys])
+        return len(queries), {ticket: code for ticket, code in found.items() if ticket.session_key != "nobody"}
+
+    queries, found = await in_database(count)()
+
+    assert queries == 3
+    assert list(found.values()) == [4404]
