@@ -38,7 +38,7 @@ from invoices.estimate import estimate
 from invoices.gather import CurrencyError
 from invoices.models import Invoice
 from invoices.parts import Contract, NoPriceError
-from invoices.plan_file import dump_price
+from invoices.plan_price import dump_price
 from invoices.terms import VersionTerms
 from usage.periods import Period
 

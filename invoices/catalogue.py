@@ -1,17 +1,25 @@
 """Reads plans: subscriptions, published versions and their prices become terms that the rater understands."""
 
 from fractions import Fraction
+from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 
 from accounts.models import Customer
-from invoices.models import PlanVersion, Price, Subscription
+from invoices.models import PlanVersion, Price, Subscription, Tier
 from invoices.money import NANO
 from invoices.parts import Contract
+from invoices.plan_price import Reading, dump_price, price_of
 from invoices.terms import Model, PriceTerms, Proration, TierTerms, VersionTerms
 from usage.periods import Period
 
 MICRO = 10**6
+STORED = Reading(custom=None)  # Which meters there are was checked when it was stored.
+# What dump_price() says that a price and its tiers have columns for.
+COLUMN_KEYS = {
+    "name", "model", "meter", "unit", "unit_price", "tiers", "package_size", "package_price", "included", "flat_when_zero",
+    "proration",
+}  # fmt: skip
 
 
 def contracts(customer: Customer, period: Period) -> list[Contract]:
@@ -41,6 +49,7 @@ def terms_of(version: PlanVersion) -> VersionTerms:
         currency=version.plan.currency,
         effective_from=version.effective_from or version.created_at,
         prices=tuple(_price_terms(price) for price in version.prices.all()),
+        commitment=Fraction(version.commitment_nano, NANO),
     )
 
 
@@ -54,26 +63,37 @@ def _contract(subscription: Subscription) -> Contract:
     )
 
 
+def details_of(terms: PriceTerms) -> dict[str, Any]:
+    """Return the keys of a price, as in a plan file, that have no column of their own."""
+    columns = COLUMN_KEYS if terms.labels else COLUMN_KEYS | {"selector"}
+    return {key: value for key, value in dump_price(terms).items() if key not in columns}
+
+
 def _price_terms(price: Price) -> PriceTerms:
-    tiers = (
-        TierTerms(
-            up_to=None if tier.up_to_micro is None else Fraction(tier.up_to_micro, MICRO),
-            unit_price=Fraction(tier.price_nano, NANO),
-            flat=Fraction(tier.flat_nano, NANO),
-        )
-        for tier in price.tiers.all()
-    )
-    return PriceTerms(
+    """A price of a few columns is read as it is; the further keys are a document, checked when it was stored."""
+    terms = PriceTerms(
         position=price.position,
         name=price.name,
         model=Model(price.model),
         meter=price.meter,
         unit=price.unit,
         unit_price=Fraction(price.price_nano, NANO),
-        tiers=tuple(tiers),
+        tiers=tuple(_tier_terms(tier) for tier in price.tiers.all()),
         package_size=Fraction(price.package_micro, MICRO),
         included=Fraction(price.included_micro, MICRO),
         flat_when_zero=price.flat_when_zero,
         proration=Proration(price.proration),
         selector=price.machine_class,
+    )
+    if not price.details:
+        return terms
+    plain = {key: value for key, value in dump_price(terms).items() if key not in price.details}
+    return price_of({**plain, **price.details}, price.position, STORED)
+
+
+def _tier_terms(tier: Tier) -> TierTerms:
+    return TierTerms(
+        up_to=None if tier.up_to_micro is None else Fraction(tier.up_to_micro, MICRO),
+        unit_price=Fraction(tier.price_nano, NANO),
+        flat=Fraction(tier.flat_nano, NANO),
     )

@@ -18,6 +18,7 @@ from invoices.catalogue import contracts
 from invoices.conditions import Conditions, conditions_of, one_off_lines
 from invoices.corrections import charged_before, corrections
 from invoices.gather import billing_period, check_currency, gather, machine_usage, parts_of, quarter_after
+from invoices.levels import Exact, before
 from invoices.money import amount_text, from_minor, rounded_text
 from invoices.parts import slices
 from invoices.rating import Line, MachineUsage, Part, charges_of, rate
@@ -134,8 +135,8 @@ def _per_hour(customer: Customer, period: Period, parts: Sequence[Part], at: dat
     hour, since = (machine_usage(span) for span in totals_between(customer, [start, end, quarter_after(at)]))
     cost = Fraction(0)
     for part in running:
-        at_end = replace(part, usage=_less(part.usage, since))
-        at_start = replace(part, usage=_less(at_end.usage, hour))
+        at_end = replace(part, usage=_less(part.usage, since, end))
+        at_start = replace(part, usage=_less(at_end.usage, hour, start))
         cost += _exact(at_end, period, customer.zone) - _exact(at_start, period, customer.zone)
     return cost
 
@@ -144,11 +145,18 @@ def _exact(part: Part, period: Period, zone: ZoneInfo) -> Fraction:
     return sum((charge.exact for charge in charges_of(part, period, zone)), Fraction(0))
 
 
-def _less(usage: Sequence[MachineUsage], later: Sequence[MachineUsage]) -> list[MachineUsage]:
-    """Usage without what was used later."""
+def _less(usage: Sequence[MachineUsage], later: Sequence[MachineUsage], until: datetime) -> list[MachineUsage]:
+    """Usage without what was used later than an instant."""
     taken = {machine.code: machine.quantities for machine in later}
-    return [replace(machine, quantities=_minus(machine.quantities, taken.get(machine.code, {}))) for machine in usage]
+    return [
+        replace(
+            machine,
+            quantities=_minus(machine.quantities, taken.get(machine.code, {})),
+            slots={meter: before(slots, until) for meter, slots in machine.slots.items()},
+        )
+        for machine in usage
+    ]
 
 
-def _minus(quantities: Mapping[str, int], taken: Mapping[str, int]) -> dict[str, int]:
+def _minus(quantities: Mapping[str, Exact], taken: Mapping[str, Exact]) -> dict[str, Exact]:
     return {meter: quantity - taken.get(meter, 0) for meter, quantity in quantities.items()}

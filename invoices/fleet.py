@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
 
+from usage.periods import Period
+
 MILLION = 1_000_000
 
 
@@ -21,3 +23,10 @@ class FleetLoad(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} UTC"
+
+
+def loads_in(span: Period) -> list[FleetLoad]:
+    """Return the loads in force in a span, earliest first: the last one before it, and those inside."""
+    before = FleetLoad.objects.filter(at__lte=span.start).order_by("-at").first()
+    inside = FleetLoad.objects.filter(at__gt=span.start, at__lt=span.end).order_by("at")
+    return [*([before] if before else []), *inside]

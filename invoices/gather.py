@@ -1,15 +1,22 @@
 """Gathers what the rater reads: which plan version held when, and what each machine used in that span."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from types import MappingProxyType
 
 from accounts.models import Customer
 from invoices.catalogue import contracts
+from invoices.fleet import MILLION, loads_in
+from invoices.levels import Slot
 from invoices.models import Invoice
 from invoices.parts import Slice, slices
 from invoices.rating import MachineUsage, Part
-from usage.periods import BUCKET_MS, Period, from_ms, month_of, to_ms
-from usage.totals import MachineTotals, totals_between
+from invoices.terms import TierWindow, VersionTerms
+from usage.meters import METERS
+from usage.periods import BUCKET_MS, Period, day_start, from_ms, month_of, to_ms
+from usage.totals import MachineTotals, Used, buckets, totals_between
 
 NEAR_A_MONTH_EDGE = timedelta(days=2)
 
@@ -53,9 +60,43 @@ def check_currency(pieces: Sequence[Slice], currency: str) -> None:
 def parts_of(customer: Customer, pieces: Sequence[Slice], at: datetime | None = None) -> list[Part]:
     """Return slices with the usage in each up to an instant; None is to the end."""
     metered = {piece.span: _cut(piece.span, at and quarter_after(at)) for piece in pieces}
-    meters = {price.meter for piece in pieces for price in piece.version.prices if price.meter}
-    usage = {span: _usage(customer, span, meters, at) for span in set(metered.values())}
-    return [Part(piece.span, piece.version, usage[metered[piece.span]]) for piece in pieces]
+    meters, timed = meters_of(pieces), timed_meters(pieces)
+    usage = {span: _usage(customer, span, meters, timed, at) for span in set(metered.values())}
+    return [Part(piece.span, with_loads(piece), usage[metered[piece.span]], _earlier(customer, piece)) for piece in pieces]
+
+
+def meters_of(pieces: Sequence[Slice]) -> set[str]:
+    """Return the meters that slices price and machines report."""
+    return {price.meter for piece in pieces for price in piece.version.prices if price.meter in METERS}
+
+
+def timed_meters(pieces: Sequence[Slice]) -> set[str]:
+    """Return those of which it matters when they were used."""
+    return {price.meter for piece in pieces for price in piece.version.prices if price.meter in METERS and price.needs_time}
+
+
+def with_loads(piece: Slice) -> VersionTerms:
+    """Return the version with the recorded loads of the fleet, where a price follows them."""
+    if not any(price.demand is not None and not price.demand.loads for price in piece.version.prices):
+        return piece.version
+    loads = tuple((to_ms(row.at), Fraction(row.share_micro, MILLION)) for row in loads_in(piece.span))
+    prices = tuple(
+        replace(price, demand=replace(price.demand, loads=loads)) if price.demand and not price.demand.loads else price
+        for price in piece.version.prices
+    )
+    return replace(piece.version, prices=prices)
+
+
+def _earlier(customer: Customer, piece: Slice) -> dict[TierWindow, list[MachineUsage]]:
+    """What was used in the tier windows of a slice's prices before it: of its year or its contract."""
+    year = day_start(date(piece.span.start.astimezone(customer.zone).year, 1, 1), customer.zone)
+    begins = {TierWindow.YEAR: max(year, piece.since), TierWindow.CONTRACT: piece.since}
+    usage = {}
+    for window in {price.tier_window for price in piece.version.prices} - {TierWindow.PERIOD}:
+        meters = {price.meter for price in piece.version.prices if price.tier_window is window and price.meter in METERS}
+        if begins[window] < piece.span.start:
+            usage[window] = machine_usage(totals_between(customer, [begins[window], piece.span.start], meters)[0])
+    return usage
 
 
 def quarter_after(at: datetime) -> datetime:
@@ -73,13 +114,16 @@ def _cut(span: Period, until: datetime | None) -> Period:
     return span if until is None else Period(span.start, max(span.start, min(span.end, until)))
 
 
-def _usage(customer: Customer, span: Period, meters: set[str], at: datetime | None) -> list[MachineUsage]:
+def _usage(customer: Customer, span: Period, meters: set[str], timed: set[str], at: datetime | None) -> list[MachineUsage]:
     if not meters or not span.length_ms:
         return []
-    return machine_usage(totals_between(customer, [span.start, span.end], meters, None if at is None else _ms_after(at))[0])
+    totals = totals_between(customer, [span.start, span.end], meters, None if at is None else _ms_after(at))[0]
+    return machine_usage(totals, buckets(customer, span.start, span.end, timed) if timed else {})
 
 
-def machine_usage(totals: Iterable[MachineTotals]) -> list[MachineUsage]:
+def machine_usage(
+    totals: Iterable[MachineTotals], used: Mapping[str, Mapping[str, Sequence[Used]]] = MappingProxyType({})
+) -> list[MachineUsage]:
     """Return sums of machines as the rater reads them."""
     return [
         MachineUsage(
@@ -90,6 +134,10 @@ def machine_usage(totals: Iterable[MachineTotals]) -> list[MachineUsage]:
             covered_ms=machine.covered_ms,
             buckets=machine.buckets,
             due_ms=machine.due_ms,
+            slots={
+                meter: [Slot(start_ms, start_ms + BUCKET_MS, quantity) for start_ms, quantity in of_meter]
+                for meter, of_meter in used.get(machine.code, {}).items()
+            },
         )
         for machine in totals
     ]

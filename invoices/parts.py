@@ -28,6 +28,8 @@ class Slice:
 
     span: Period
     version: VersionTerms
+    since: datetime
+    """When the subscription began, from which tiers may count on."""
 
 
 def slices(contracts: Sequence[Contract], period: Period) -> list[Slice]:
@@ -46,4 +48,4 @@ def _slices_of(contract: Contract, period: Period) -> Iterator[Slice]:
     for version, until in zip(contract.versions, ends, strict=True):
         span = Period(max(version.effective_from, start), min(until, end))
         if span.start < span.end:
-            yield Slice(span, version)
+            yield Slice(span, version, contract.start)

@@ -1,17 +1,19 @@
 """The one writer of plans, versions, prices and subscriptions: draft, publish, subscribe, leave."""
 
 from datetime import datetime
+from fractions import Fraction
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.timezone import now
 
 from accounts.models import Customer
-from invoices.catalogue import MICRO, terms_of
+from invoices.catalogue import MICRO, STORED, details_of, terms_of
 from invoices.models import Invoice, PlanVersion, Price, RatePlan, Subscription, Tier, validate_quarter_hour
 from invoices.money import NANO
 from invoices.plan_fields import PlanFileError
-from invoices.plan_file import PlanDocument, check_prices, dump_price
+from invoices.plan_file import PlanDocument, check_prices
+from invoices.plan_price import dump_price
 from invoices.terms import PriceTerms
 
 
@@ -27,10 +29,12 @@ def save_draft(document: PlanDocument) -> tuple[PlanVersion, bool]:
     """
     plan = _plan(document)
     newest = plan.versions.order_by("-number").first()
-    if newest is not None and terms_of(newest).prices == document.prices:
+    if newest is not None and _says(newest) == (document.prices, document.commitment):
         return newest, False
     if newest is None or newest.state == PlanVersion.State.PUBLISHED:
         newest = plan.versions.create(number=newest.number + 1 if newest else 1, effective_from=document.effective_from)
+    newest.commitment_nano = int(document.commitment * NANO)
+    newest.save(update_fields=["commitment_nano"])
     newest.prices.all().delete()
     for terms in document.prices:
         _save_price(newest, terms)
@@ -43,7 +47,8 @@ def new_draft(plan: RatePlan) -> PlanVersion:
     newest = plan.versions.order_by("-number").first()
     if newest is not None and newest.state == PlanVersion.State.DRAFT:
         raise PlanError(f"{newest} is a draft already.")
-    draft = plan.versions.create(number=newest.number + 1 if newest else 1)
+    number, commitment_nano = (newest.number + 1, newest.commitment_nano) if newest else (1, 0)
+    draft = plan.versions.create(number=number, commitment_nano=commitment_nano)
     for terms in terms_of(newest).prices if newest else ():
         _save_price(draft, terms)
     return draft
@@ -120,6 +125,11 @@ def _plan(document: PlanDocument) -> RatePlan:
     return plan
 
 
+def _says(version: PlanVersion) -> tuple[tuple[PriceTerms, ...], Fraction]:
+    terms = terms_of(version)
+    return terms.prices, terms.commitment
+
+
 def _save_price(version: PlanVersion, terms: PriceTerms) -> None:
     price = Price.objects.create(
         version=version,
@@ -134,6 +144,7 @@ def _save_price(version: PlanVersion, terms: PriceTerms) -> None:
         flat_when_zero=terms.flat_when_zero,
         proration=terms.proration.value,
         machine_class=terms.selector,
+        details=details_of(terms),
     )
     Tier.objects.bulk_create(
         Tier(
@@ -172,7 +183,7 @@ def _check_prices(version: PlanVersion) -> None:
     if not prices:
         raise PlanError(f"{version} has no price.")
     try:
-        check_prices([dump_price(price) for price in prices])
+        check_prices([dump_price(price) for price in prices], STORED)
     except PlanFileError as error:
         raise PlanError(str(error)) from error
 

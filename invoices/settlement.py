@@ -121,7 +121,8 @@ def _rate(terms: TaxTerms, taxes: Sequence[TaxTerms], place: int) -> Fraction:
     """The share of a line's amount that is this tax. Rates never compound; included ones come off together."""
     if not terms.included:
         return terms.rate
-    return terms.rate / (1 + sum(tax.rate for tax in taxes if tax.included and (tax.lines is None or place in tax.lines)))
+    together = sum(tax.rate for tax in taxes if tax.included and (tax.lines is None or place in tax.lines))
+    return Fraction(terms.rate, 1 + together)
 
 
 def _places(lines: frozenset[int] | None, net: Sequence[int]) -> list[int]:

@@ -5,14 +5,15 @@ correction belong to no day and to no machine.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.utils.timezone import now
 
 from accounts.models import Customer
 from invoices.estimate import Estimate
-from invoices.gather import billing_period, customer_slices, machine_usage, quarter_after
+from invoices.gather import billing_period, customer_slices, machine_usage, meters_of, parts_of, quarter_after
+from invoices.levels import Exact, before
 from invoices.money import spread, to_minor
 from invoices.parts import Slice
 from invoices.rating import MachineUsage, Part, charges_of
@@ -73,7 +74,9 @@ def cost_by_day(customer: Customer, period: Period | None = None, at: datetime |
     pieces = customer_slices(customer, period)
     names = list(dict.fromkeys(price.name for piece in pieces for price in piece.version.prices if price.meter))
     spans = _usage_between(customer, pieces, [day.end for day in days], Period(period.start, until))
-    running = [_running_total(customer, period, pieces, spans, day.end) for day in days]
+    plain = not any(price.needs_more_than_sums for piece in pieces for price in piece.version.prices)
+    parts = [Part(piece.span, piece.version, ()) for piece in pieces] if plain else parts_of(customer, pieces, moment)
+    running = [_running_total(customer, period, parts, spans, day.end) for day in days]
     spent = tuple(
         DaySpend(
             day=day.start.astimezone(customer.zone).date(),
@@ -111,7 +114,7 @@ def _usage_between(
     """Return usage between all the instants at which a day ends or another price takes over, in one sweep."""
     inner = {instant for piece in pieces for instant in (piece.span.start, piece.span.end)} | set(day_ends)
     edges = sorted({metered.start, metered.end} | {edge for edge in inner if metered.start < edge < metered.end})
-    meters = {price.meter for piece in pieces for price in piece.version.prices if price.meter}
+    meters = meters_of(pieces)
     if len(edges) < 2 or not meters:
         return []
     spans = [Period(start, end) for start, end in zip(edges, edges[1:], strict=False)]
@@ -119,23 +122,40 @@ def _usage_between(
 
 
 def _running_total(
-    customer: Customer, period: Period, pieces: Sequence[Slice], spans: Sequence[tuple[Period, list[MachineUsage]]], end: datetime
+    customer: Customer, period: Period, parts: Sequence[Part], spans: Sequence[tuple[Period, list[MachineUsage]]], end: datetime
 ) -> dict[str, int]:
     """Return what each usage line would say if the period had ended at `end`, in minor units by line name."""
     total: dict[str, int] = {}
-    for piece in pieces:
-        inside = [usage for span, usage in spans if piece.span.start <= span.start and span.end <= min(end, piece.span.end)]
-        part = Part(piece.span, piece.version, _by_class(inside))
-        for charge in charges_of(part, period, customer.zone):
+    for part in parts:
+        inside = [usage for span, usage in spans if part.span.start <= span.start and span.end <= min(end, part.span.end)]
+        usage = _until(part.usage, inside, end) if part.usage else _by_class(inside)
+        for charge in charges_of(replace(part, usage=usage), period, customer.zone):
             if charge.price.meter:
-                amount = to_minor(charge.exact, piece.version.currency)
+                amount = to_minor(charge.exact, part.version.currency)
                 total[charge.price.name] = total.get(charge.price.name, 0) + amount
     return total
 
 
+def _until(usage: Sequence[MachineUsage], spans: Sequence[Sequence[MachineUsage]], end: datetime) -> list[MachineUsage]:
+    """Machines one by one with what they used up to an instant, for prices that ask which machine, or when."""
+    sums: dict[str, dict[str, Exact]] = {}
+    for machine in (machine for usage in spans for machine in usage):
+        of_machine = sums.setdefault(machine.code, {})
+        for meter, quantity in machine.quantities.items():
+            of_machine[meter] = of_machine.get(meter, 0) + quantity
+    return [
+        replace(
+            machine,
+            quantities=sums.get(machine.code, {}),
+            slots={meter: before(slots, end) for meter, slots in machine.slots.items()},
+        )
+        for machine in usage
+    ]
+
+
 def _by_class(spans: Sequence[Sequence[MachineUsage]]) -> list[MachineUsage]:
     """Add usage up by machine class, which is all that a price can tell apart."""
-    sums: dict[str, dict[str, int]] = {}
+    sums: dict[str, dict[str, Exact]] = {}
     for machine in (machine for usage in spans for machine in usage):
         of_class = sums.setdefault(machine.machine_class, {})
         for meter, quantity in machine.quantities.items():

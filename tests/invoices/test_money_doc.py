@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from invoices import plan_file
+from invoices import plan_file, plan_price
 from invoices.money import amount_text
 from tests.invoices.rows import BERLIN, FEE, OCTOBER, rated
 from usage.periods import Period
@@ -37,7 +37,7 @@ def test_the_text_has_examples() -> None:
 
 
 def test_every_key_of_a_plan_file_is_in_the_text() -> None:
-    keys = {*plan_file._PLAN_KEYS, *plan_file._PRICE_KEYS, *(key for keys in plan_file._KEYS_OF.values() for key in keys)}
+    keys = plan_file.PLAN_KEYS | plan_price.ALL_KEYS
 
     assert {key for key in keys if f"`{key}`" not in DOC} == set()
 
