@@ -1,5 +1,6 @@
 """WebSockets that open only for those who may see what they carry, and close soon after they no longer may."""
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any
@@ -10,24 +11,31 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.http import Http404
 
 from accounts.access import customer_or_404, may_see_fleet
+from accounts.hub import hub
 from accounts.models import Customer, User
 from accounts.watch import NOT_SIGNED_IN, NOT_YOURS, Ticket, watch
 
 CHATTER = 4400
 TOO_MANY = 4429
+TOO_SLOW = 4408
 RECHECK_S = 4.0
 PER_USER = 40  # A page has two, so twenty windows; the next one polls.
+WAITING = 64  # Messages for one reader: half a minute of pushes. Whoever is further behind catches up in one request.
 
 
 class GuardedSocket(AsyncJsonWebsocketConsumer):
     """Pushes only. The session and the right to see are checked before the socket opens and every few seconds after.
 
-    A subclass says who may see it (`may_see`), which channel group it listens to (`group_of`), and what it carries (`ticket`).
+    A subclass says who may see it (`may_see`), which channel group it listens to (`group_of`), what it carries (`customer_pk`),
+    and what it makes of an event (`hear`).
     """
 
+    channel_layer_alias = "none"  # The hub listens for all sockets; a channel for each would cost a copy of every message.
     recheck_s = RECHECK_S
     per_user = PER_USER
     group: str | None = None
+    ending: asyncio.Task[None] | None = None
+    _sender: asyncio.Task[None] | None = None
     ticket: Ticket
     user_pk: int
 
@@ -50,16 +58,39 @@ class GuardedSocket(AsyncJsonWebsocketConsumer):
             return
         self.ticket = Ticket(self._session_key(), self.customer_pk())
         self.user_pk = user.pk
-        group = self.group_of()
-        await self.channel_layer.group_add(group, self.channel_name)
-        self.group = group
+        self.group = self.group_of()
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(WAITING)
+        await hub().join(self.group, self)
         await self.accept()
+        self._sender = asyncio.create_task(self._send_waiting())
         watch().add(self)
 
     async def disconnect(self, code: int) -> None:
         watch().remove(self)
+        if self._sender:
+            self._sender.cancel()
         if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+            await hub().leave(self.group, self)
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event of the group in, at once."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Let the browser have this as soon as it reads. One that does not read is no reason for others to wait."""
+        try:
+            self._waiting.put_nowait(text)
+        except asyncio.QueueFull:
+            self.end(TOO_SLOW)
+
+    def end(self, code: int) -> None:
+        """Close the socket, soon."""
+        if self.ending is None:
+            self.ending = asyncio.create_task(self.close(code))
+
+    async def _send_waiting(self) -> None:
+        while True:
+            await self.send(text_data=await self._waiting.get())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Nothing is asked over these sockets, so whoever talks is no client of ours."""

@@ -41,7 +41,7 @@ class Watched(Protocol):
     ticket: Ticket
     user_pk: int
 
-    async def close(self, code: int) -> None: ...
+    def end(self, code: int) -> None: ...
 
 
 class Watch:
@@ -50,7 +50,6 @@ class Watch:
     def __init__(self) -> None:
         self._open: set[Watched] = set()
         self._task: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()  # Held here, because a loop itself does not hold its tasks.
 
     def add(self, socket: Watched) -> None:
         """Look after a socket from now on."""
@@ -77,13 +76,9 @@ class Watch:
             except Exception:  # A database that is away ends no right; the next look is seconds away.
                 log.exception("Open sockets could not be checked")
                 continue
-            self._close({socket: ended[socket.ticket] for socket in self._open if socket.ticket in ended})
-
-    def _close(self, ended: Mapping[Watched, int]) -> None:
-        """Close all at once: whoever reads slowly keeps nobody else's socket open."""
-        self._open -= ended.keys()
-        self._closing = {task for task in self._closing if not task.done()}
-        self._closing |= {asyncio.create_task(socket.close(code)) for socket, code in ended.items()}
+            for socket in [socket for socket in self._open if socket.ticket in ended]:
+                self._open.discard(socket)
+                socket.end(ended[socket.ticket])
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()

@@ -26,14 +26,14 @@ class CostSocket(CustomerSocket):
     async def connect(self) -> None:
         await super().connect()
         if self.group:
-            await self.usage_points({})
+            self.hear({})
 
     async def disconnect(self, code: int) -> None:
         if self.sending:
             self.sending.cancel()
         await super().disconnect(code)
 
-    async def usage_points(self, event: dict[str, Any]) -> None:
+    def hear(self, event: dict[str, Any]) -> None:
         """Usage was stored: what the page shows is behind, until a rating that begins after this is sent."""
         self.behind = True
         if self.sending is None or self.sending.done():

@@ -23,9 +23,9 @@ class UsageSocket(CustomerSocket):
     def group_of(self) -> str:
         return customer_group(self.customer.pk)
 
-    async def usage_points(self, event: dict[str, Any]) -> None:
+    def hear(self, event: dict[str, Any]) -> None:
         """Hand points on to the browser."""
-        await self.send(text_data=_text(event["points"]))
+        self.say(_text(event["points"]))
 
 
 class FleetSocket(FleetGuardedSocket):
@@ -34,6 +34,6 @@ class FleetSocket(FleetGuardedSocket):
     def group_of(self) -> str:
         return FLEET_GROUP
 
-    async def usage_points(self, event: dict[str, Any]) -> None:
+    def hear(self, event: dict[str, Any]) -> None:
         """Hand points on to the browser."""
-        await self.send(text_data=_text(event["points"]))
+        self.say(_text(event["points"]))
