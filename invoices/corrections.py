@@ -43,7 +43,7 @@ def corrections(
         return []
     if agreed is None:
         agreed = contracts(customer, Period(closed[0].period_start, closed[-1].period_end))
-    billed = _billed(customer, closed[0].period_start)
+    billed = billed_since(customer, closed[0].period_start)
     return [line for invoice in closed for line in _corrections_of(customer, invoice, agreed, billed)]
 
 
@@ -80,12 +80,8 @@ def _corrections_of(
     customer: Customer, invoice: Invoice, agreed: Sequence[Contract], all_billed: Mapping[str, Billed]
 ) -> Iterator[Line]:
     """Yield a line for each price whose rated amount differs from what was billed, corrections included."""
-    period = Period(invoice.period_start, invoice.period_end)
-    billed = {key: entry for key, entry in all_billed.items() if period.start <= entry.line.period_start < period.end}
-    pieces = slices(agreed, period)
-    check_currency(pieces, invoice.currency)
-    parts = _as_billed(parts_of(customer, pieces), billed)
-    rated = {line.charge_key: line for line in rate(parts, period, ZoneInfo(invoice.timezone))}
+    billed = billed_within(all_billed, Period(invoice.period_start, invoice.period_end))
+    rated = rated_again(customer, invoice, agreed, billed)
     for key in dict.fromkeys([*rated, *billed]):
         line = _difference(invoice, rated.get(key), billed.get(key))
         if line is None:
@@ -97,7 +93,23 @@ def _corrections_of(
         yield line
 
 
-def _billed(customer: Customer, since: datetime) -> Mapping[str, Billed]:
+def rated_again(
+    customer: Customer, invoice: Invoice, agreed: Sequence[Contract], billed: Mapping[str, Billed]
+) -> dict[str, Line]:
+    """Return what the period of a closed invoice comes to with all usage known now, at its own prices, by charge."""
+    period = Period(invoice.period_start, invoice.period_end)
+    pieces = slices(agreed, period)
+    check_currency(pieces, invoice.currency)
+    parts = _as_billed(parts_of(customer, pieces), billed)
+    return {line.charge_key: line for line in rate(parts, period, ZoneInfo(invoice.timezone))}
+
+
+def billed_within(billed: Mapping[str, Billed], period: Period) -> dict[str, Billed]:
+    """Return what was charged for spans that begin in a period."""
+    return {key: entry for key, entry in billed.items() if period.start <= entry.line.period_start < period.end}
+
+
+def billed_since(customer: Customer, since: datetime) -> Mapping[str, Billed]:
     """Return what was charged for each price over each span since an instant, by its own line and by later corrections."""
     final = Invoice.objects.final().filter(customer=customer)
     lines = InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since)

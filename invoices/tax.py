@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from invoices.parts import NoPriceError
+
 EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
 REVERSE_CHARGE = "Reverse charge: VAT is owed by the recipient (Article 196 of Directive 2006/112/EC)."
 OUTSIDE = "Services to a recipient abroad, not subject to the seller's tax."
@@ -39,7 +41,7 @@ class Tax:
         return Fraction(self.rate_micro, 10**6)
 
 
-class TaxError(ValueError):
+class TaxError(NoPriceError):
     """Why the tax cannot be told, as a sentence for the operator."""
 
 

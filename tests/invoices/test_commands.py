@@ -8,8 +8,8 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from accounts.models import Customer
-from invoices import tasks
-from invoices.models import Invoice
+from invoices import runs, tasks
+from invoices.models import Invoice, InvoiceRun, RunItem
 from tests.cast import a_customer, a_machine
 from tests.invoices.rows import CPU, FEE, HOUR_MS, NOVEMBER, OCTOBER, published, subscribed, used, utc
 from usage.models import Machine
@@ -85,9 +85,9 @@ def test_the_hourly_task_closes_each_customers_month_in_its_own_zone(customer: C
     customer.subscriptions.update(start=utc(2026, 10, 15))
 
     with time_machine.travel(utc(2026, 11, 2, 6)):
-        for one in Customer.objects.order_by("code"):
-            tasks.close_customer(one.pk)
-            tasks.close_customer(one.pk)
+        for item in runs.begin():
+            tasks.close_customer(item)
+            tasks.close_customer(item)
 
     states = dict(Invoice.objects.values_list("customer__code", "state"))
     assert states == {"angeles": "draft", "tideline": "finalised", "tokyo": "finalised"}
@@ -103,17 +103,56 @@ def test_the_hourly_task_queues_one_task_per_customer_with_a_subscription(
 
     tasks.close_finished_periods()
 
-    assert queued == [customer.pk]
+    assert [RunItem.objects.get(pk=pk).customer for pk in queued] == [customer]
 
 
-def test_a_month_is_drafted_from_its_end_and_final_after_the_grace_hours(customer: Customer, machine: Machine) -> None:
+def test_two_beats_in_one_hour_make_one_run_and_a_task_delivered_twice_does_nothing(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer.subscriptions.update(start=utc(2026, 10, 15))
+    queued: list[int] = []
+    monkeypatch.setattr(tasks.close_customer, "delay", queued.append)
+
+    with time_machine.travel(utc(2026, 11, 3, 6, 5)):
+        tasks.close_finished_periods()
+        tasks.close_finished_periods()
+        made = [tasks.close_customer(item) for item in queued]
+    with time_machine.travel(utc(2026, 11, 3, 6, 50)):
+        tasks.close_finished_periods()
+
+    assert (len(queued), len(set(queued)), InvoiceRun.objects.count()) == (2, 1, 1)
+    assert made == [["CH-2026-0001"], ["CH-2026-0001"]]
+    assert [(item.state, item.invoices) for item in RunItem.objects.all()] == [("done", ["CH-2026-0001"])]
+
+
+def test_a_customer_who_cannot_be_billed_is_parked_and_the_others_go_on(customer: Customer) -> None:
+    customer.subscriptions.update(start=utc(2026, 10, 15))
+    broken = a_customer("broken")
+    subscribed(broken, published(FEE, code="broken"), utc(2026, 10, 15))
+    Customer.objects.filter(pk=broken.pk).update(currency="USD")
+
+    with time_machine.travel(utc(2026, 11, 3, 6, 5)):
+        for item in runs.begin():
+            tasks.close_customer(item)
+
+    parked = RunItem.objects.get(customer=broken)
+    assert (parked.state, parked.invoices) == ("parked", [])
+    assert parked.reason == "CurrencyError: Plan 'broken' is priced in EUR, but the invoice is in USD."
+    assert RunItem.objects.get(customer=customer).state == "done"
+    assert Invoice.objects.get().customer == customer
+
+
+def test_a_month_is_drafted_from_its_end_and_final_after_the_grace_hours(
+    customer: Customer, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.close_customer, "delay", tasks.close_customer)
     customer.subscriptions.update(start=OCTOBER.start)
     used(a_machine(customer, "m2"), OCTOBER.start, cpu_ms=HOUR_MS)
 
     with time_machine.travel(OCTOBER.end + timedelta(hours=23, minutes=59)):
-        tasks.close_customer(customer.pk)
+        tasks.close_finished_periods()
         before = Invoice.objects.get().state
     with time_machine.travel(OCTOBER.end + timedelta(hours=24)):
-        tasks.close_customer(customer.pk)
+        tasks.close_finished_periods()
 
     assert (before, Invoice.objects.get().state) == ("draft", "finalised")
