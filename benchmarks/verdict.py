@@ -55,19 +55,22 @@ def _machine(pk: int, lines: list[str]) -> dict[str, int]:
     rows = list(UsageSample.objects.filter(machine_id=pk).values_list("seq", "start_ms", "end_ms", *QUANTITIES))
     stored = {row[0]: row for row in rows}
     sums = UsageBucket.objects.filter(machine_id=pk).values_list("start_ms", "covered_ms", "samples", *QUANTITIES)
-    quarters, right = {start: list(amounts) for start, *amounts in sums}, _quarters(sent.values())
+    found, right = {start: list(amounts) for start, *amounts in sums}, quarters(sent.values())
     return {
         "lost": len(sent.keys() - stored.keys()),
         "not_sent": len(stored.keys() - sent.keys()) + len(rows) - len(stored) + len(lines) - len(sent),
         "other_content": sum(stored[seq] != row for seq, row in sent.items() if seq in stored),
-        "wrong_quarter_hours": sum(quarters.get(at) != right.get(at) for at in quarters.keys() | right.keys()),
+        "wrong_quarter_hours": sum(found.get(at) != right.get(at) for at in found.keys() | right.keys()),
         "samples": len(rows),
-        "quarter_hours": len(quarters),
+        "quarter_hours": len(found),
     }
 
 
-def _quarters(rows: Any) -> Sums:
-    """Covered ms, samples and quantities by quarter hour: each part of a sample gets the floor, the last what is left."""
+def quarters(rows: Any) -> Sums:
+    """Covered ms, samples and quantities by quarter hour, of rows (seq, start, end, quantities).
+
+    Each part of a sample gets the floor of its share, the last what is left.
+    """
     sums: Sums = defaultdict(lambda: [0] * (2 + len(QUANTITIES)))
     for _, start, end, *amounts in rows:
         edges = [start, *range(start - start % QUARTER_MS + QUARTER_MS, end, QUARTER_MS), end]

@@ -137,18 +137,19 @@ class Group:
 
     def drain(self) -> None:
         """Every partition to one worker, until the log's end is stored."""
-        self.workers = [self._worker()]
+        self.workers = [self._worker(self.chance.choice([4, 100]))]
         self.workers[0].consumer.assign(range(PARTITIONS))
         ends = {number: len(records) for number, records in enumerate(self.log.records)}
         for _ in range(200):
             self.workers[0].step(0)
-            if self.workers[0].caught_up({number: end for number, end in ends.items() if end}):
+            stands = {tp.partition: row.next_offset for tp, row in self.workers[0].positions.items()}
+            if stands == ends and self.workers[0].caught_up({number: end for number, end in ends.items() if end}):
                 return
         raise AssertionError(f"not caught up with {ends}")
 
-    def _worker(self) -> Worker:
+    def _worker(self, most: int = 0) -> Worker:
         return Worker(
-            Consumer(self.log, self.chance.choice([1, 2, 5])),
+            Consumer(self.log, most or self.chance.choice([1, 2, 5])),
             TOPIC,
             max_age_ms=10**13,
             clock=lambda: NOW_MS / 1000,
