@@ -12,7 +12,9 @@ from typing import Any
 
 from agent import __version__, config, console, control
 from agent.config import Config, ConfigError
+from agent.keys import KeyProblem
 from agent.lock import Taken
+from agent.server import ServerProblem
 
 DONE, FAILED, MISUSED, TAKEN, NOT_RUNNING = 0, 1, 2, 3, 4
 EXIT_CODES = (
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(TAKEN, error)
     except control.NotRunning as error:
         return _complain(NOT_RUNNING, error)
-    except (control.ControlError, OSError, sqlite3.Error) as error:
+    except (control.ControlError, KeyProblem, ServerProblem, OSError, sqlite3.Error) as error:
         return _complain(FAILED, error)
 
 
@@ -48,6 +50,10 @@ def parser() -> argparse.ArgumentParser:
     _add(commands, "resume", _tell("resume"), "send again")
     _add(commands, "send", _tell("send"), "send all that waits now, whatever the mode")
     _mode_flags(_add(commands, "mode", _mode, "when to send; remembered"))
+    enrol = _add(commands, "enrol", _enrol, "register this machine with a single-use token from its page in the portal")
+    enrol.add_argument("address", metavar="URL", help="the portal's address")
+    enrol.add_argument("token", metavar="TOKEN", help="che_…; - reads it from standard input, where no other user sees it")
+    _add(commands, "new-key", _new_key, "sign with a new key from now on; the server takes the old one for a week more")
     _add(commands, "doctor", _doctor, "what is wrong and how to mend it", output=True)
     _add(commands, "gui", _gui, "the window")
     return top
@@ -146,6 +152,22 @@ def _mode(options: argparse.Namespace) -> int:
             changes[name] = percent
     answer = control.ask(_load(options).spool_path.parent, {"do": "mode", "mode": changes})
     print(f"now: {answer['mode']}")
+    return DONE
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    from agent import enrolment
+
+    address = config.address_of(options.address)
+    token = sys.stdin.readline().strip() if options.token == "-" else options.token  # noqa: S105 - a dash
+    machine = enrolment.enrol(address, token, config.state_dir_of(vars(options)))
+    print(f"this machine is {machine} now. Start it: corehour-agent run, or systemctl restart corehour-agent")
+    return DONE
+
+
+def _new_key(options: argparse.Namespace) -> int:
+    answer = control.ask(_load(options).folder, {"do": "new-key"})
+    print(f"now signing with key {answer['key']}")
     return DONE
 
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agent.keys import KeyProblem
 from agent.modes import Mode
+from agent.server import ServerProblem
 from agent.service import Service
 
 MOST_BYTES = 1_000_000
@@ -80,7 +82,7 @@ class Server:
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             return {"ok": self.handle(json.loads(line))}
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, KeyProblem, ServerProblem) as error:
             return {"error": str(error)}
         except Exception as error:
             log.exception("control: %s failed", line[:100])
@@ -97,10 +99,12 @@ class Server:
                 return {"waiting": self.service.send_now()}
             case {"do": "mode", "mode": dict(changes)}:
                 self.service.set_mode(_changed(self.service.gate.mode, changes))
+            case {"do": "new-key"}:
+                return {"key": self.service.new_key()}
             case {"do": "stop"}:
                 self._stop()
             case _:
-                raise ValueError("what to do? status, pause, resume, send, mode or stop")
+                raise ValueError("what to do? status, pause, resume, send, mode, new-key or stop")
         return {"mode": self.service.gate.mode.words()}
 
 

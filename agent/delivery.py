@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from agent.modes import Gate
-from agent.publisher import Publisher
 from agent.wire import Message
 
 LOG_EVERY_S = 30.0
@@ -24,11 +23,22 @@ class Outgoing(Protocol):
     def waiting(self) -> int: ...
 
 
+class Sender(Protocol):
+    """A way to the topic: Kafka's own, or through the server."""
+
+    @property
+    def trouble(self) -> str | None: ...
+    def wait_s(self) -> float: ...
+    def publish(self, messages: Sequence[Message]) -> list[bool]: ...
+    def give_up(self) -> None: ...
+    def close(self, timeout_s: float = 2.0) -> None: ...
+
+
 class Delivery:
     """`step` is one batch; `run` is the thread around it. `wake` it when there is something new."""
 
     def __init__(
-        self, publisher: Publisher, outboxes: Sequence[Outgoing], gate: Gate, *, monotonic: Callable[[], float] = time.monotonic
+        self, publisher: Sender, outboxes: Sequence[Outgoing], gate: Gate, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.publisher = publisher
         self.outboxes = outboxes

@@ -6,7 +6,7 @@ What is signed is told in docs/wire-format.md; the server verifies it with other
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,3 +110,10 @@ class Keyring:
         """The message as it goes out."""
         key = self.keys.get(message.key.decode())
         return key.signed(topic, message) if key else message
+
+
+def keyring(state_dir: Path, codes: Iterable[str]) -> Keyring:
+    """The keys of those machines that have one in their folder. Raise KeyProblem."""
+    paths = {code: state_dir / code / KEY_FILE for code in codes}
+    found = {code: load(path) for code, path in paths.items() if path.exists()}
+    return Keyring({code: key for code, key in found.items() if key})

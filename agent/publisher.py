@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent.oauth import TokenSource, provider
 from agent.wire import Message
 
 if TYPE_CHECKING:  # kafka costs 18 MB and 0.3 s: not before there is something to send.
@@ -33,6 +34,9 @@ class Broker:
     sasl_username: str | None = None
     sasl_password: str | None = None
     ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    tokens: TokenSource | None = None
 
     def options(self) -> dict[str, Any]:
         return {
@@ -42,17 +46,32 @@ class Broker:
             "sasl_plain_username": self.sasl_username,
             "sasl_plain_password": self.sasl_password,
             "ssl_cafile": self.ssl_cafile,
+            "ssl_certfile": self.ssl_certfile,
+            "ssl_keyfile": self.ssl_keyfile,
+            **({"sasl_oauth_token_provider": provider(self.tokens)} if self.tokens else {}),
         }
 
 
+def as_they_are(topic: str, message: Message) -> Message:
+    """Unsigned."""
+    return message
+
+
 class Publisher:
-    """A producer that is made when needed and thrown away after a failure.
+    """A producer that is made when needed and thrown away after a failure. `dress` signs each message as it goes out.
 
     Sending again after a failure can put a message on the topic twice. That is harmless: its samples have an identity.
     """
 
-    def __init__(self, broker: Broker, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        dress: Callable[[str, Message], Message] = as_they_are,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.broker = broker
+        self.dress = dress
         self._trouble: str | None = None
         self._asked_at: float | None = None
         self._given_up = threading.Event()
@@ -98,7 +117,7 @@ class Publisher:
 
     def _publish(self, messages: Sequence[Message]) -> list[bool]:
         try:
-            futures = [self._send(self._connected(), message) for message in messages]
+            futures = [self._send(self._connected(), self.dress(self.broker.topic, message)) for message in messages]
         except Exception as error:  # kafka-python raises its own, OSError and ValueError alike
             self._failed(self._without_topic() if self._producer and _is_timeout(error) else explain(error, self.broker))
             return [False] * len(messages)

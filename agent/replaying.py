@@ -5,7 +5,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from agent import fleet
+from agent import fleet, keys
 from agent.config import Config, ConfigError
 from agent.fleet import Fleet, Member
 from agent.publisher import Publisher
@@ -18,7 +18,8 @@ LIVE_S = 5
 def run(options: argparse.Namespace, config: Config, stop: threading.Event) -> bool:
     """True when all was sent, or when following was stopped by its user; False if history was cut short."""
     plan = planned(options, config)
-    player = Player(Publisher(config.broker()), config.state_dir)
+    codes = [member.machine.code for member in plan.members]
+    player = Player(Publisher(config.broker(), keys.keyring(config.state_dir, codes).dressed), config.state_dir)
     for member in plan.members:
         span = history_span(plan, member)
         if plan.follow:

@@ -10,16 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent import __version__, cgroup, watermark
+from agent import __version__, cgroup, enrolment, watermark
 from agent.config import Config
-from agent.delivery import Delivery
+from agent.delivery import Delivery, Sender
+from agent.http_publisher import Fallback, HttpPublisher
+from agent.identity import Identity
+from agent.keys import KeyProblem
 from agent.lock import Lock
 from agent.meters import Meters
 from agent.modes import Gate, Mode
 from agent.outbox import Outbox
 from agent.publisher import Publisher
+from agent.remote import Remote
 from agent.sampler import Sampler, Source
 from agent.samples import Host, Sample
+from agent.seal import SealingKey
+from agent.server import Server
 from agent.spool import Spool
 
 RECENT = 120
@@ -37,10 +43,13 @@ class Service:
         self.lock = Lock(config.spool_path.parent)
         self.spool = Spool(config.spool_path, limit_mib=config.spool_mib)
         self.spool.claim(owner(config.machine))
+        self.identity = Identity(config, self.spool)
+        self.server = Server(config.server, self.identity.key, config.api_key) if config.server else None
+        self.interval = self._agreed_interval()
         self.sampler = Sampler(source or Meters())
         self.gate = Gate(Mode.from_json(self.spool.recall("mode")))
         self.outbox = Outbox(config.machine, self.spool)
-        self.delivery = Delivery(Publisher(config.broker()), [self.outbox], self.gate)
+        self.delivery = Delivery(self._sender(), [self.outbox], self.gate)
         self.recent: deque[tuple[Host, Sample]] = deque(maxlen=RECENT)
         self.disk_full = False
         self._stopping = threading.Event()
@@ -62,17 +71,17 @@ class Service:
         threads = self._threads()
         for thread in threads:
             thread.start()
-        due = time.monotonic() + self.config.interval
+        due = time.monotonic() + self.interval
         while not stop.wait(max(0.0, due - time.monotonic())):
             self.tick()
             after_tick()
-            due = max(due + self.config.interval, time.monotonic())
+            due = max(due + self.interval, time.monotonic())
         self.tick()
         self._finish(threads)
 
     def once(self, stop: threading.Event) -> bool:
         """One interval, one sample, and everything that waits is sent. True if the broker has it all."""
-        stop.wait(self.config.interval)
+        stop.wait(self.interval)
         self.tick()
         self.gate.ask()
         while self.delivery.step():
@@ -87,8 +96,25 @@ class Service:
         self.gate.mode = mode
         self.delivery.wake.set()
 
-    def pause(self, paused: bool) -> None:
+    def pause(self, paused: bool, by: str = "user") -> None:
+        self.spool.remember("paused_by", by if paused else "")
         self.set_mode(replace(self.gate.mode, paused=paused))
+
+    def set_interval(self, seconds: int) -> None:
+        """From the next sample on and after a restart, as long as the setting stays what it is now."""
+        self.spool.remember("interval", f"{self.config.interval} {seconds}")
+        self.interval = seconds
+
+    def new_key(self) -> str:
+        """Sign with a new key from now on; return its id. Raise KeyProblem, ServerProblem."""
+        if self.server is None or self.server.key is None:
+            raise KeyProblem("this machine is not enrolled: corehour-agent enrol URL TOKEN")
+        self.identity.key = self.server.key = enrolment.change_key(self.config, self.server, self.server.key)
+        return self.identity.key.id
+
+    def seal_to(self, key: SealingKey | None) -> None:
+        """The server has told its newest key."""
+        self.identity.seal_to(key)
 
     def send_now(self) -> int:
         """Ask for everything that waits to be sent now, whatever the mode. Return how many samples that is."""
@@ -104,7 +130,9 @@ class Service:
             "version": __version__,
             "state": self.state(),
             "mode": self.gate.mode.words(),
-            "interval_s": self.config.interval,
+            "interval_s": self.interval,
+            "key": self.identity.key.id if self.identity.key else None,
+            "over_http": not isinstance(delivery.publisher, Publisher) and getattr(delivery.publisher, "over_http", True),
             "every_s": self.gate.mode.every_s,
             "above": self.gate.mode.above,
             "cpu_percent": self.gate.mode.cpu_percent,
@@ -137,9 +165,27 @@ class Service:
         self.spool.close()
         self.lock.release()
 
+    def _agreed_interval(self) -> int:
+        setting, _, asked = (self.spool.recall("interval") or "").partition(" ")
+        agreed = setting == str(self.config.interval) and "interval" in self.config.obey
+        return int(asked) if agreed else self.config.interval
+
+    def _sender(self) -> Sender:
+        kafka = Publisher(self.config.broker(), self.identity.dressed)
+        if self.server is None or self.server.key is None or self.config.transport == "KAFKA":
+            return kafka
+        http = HttpPublisher(self.server, self.config.topic, self.identity.dressed)
+        return http if self.config.transport == "HTTP" else Fallback(kafka, http)
+
+    def _source(self) -> watermark.Source | None:
+        if self.server is None:
+            return None
+        if self.server.key is None:
+            return watermark.HttpWatermark(self.server)
+        return Remote(self.server, self, self.spool, self.config, self.identity.server_key)
+
     def _threads(self) -> list[threading.Thread]:
-        source = watermark.HttpWatermark(self.config.server, self.config.api_key) if self.config.server else None
-        upkeep = watermark.Upkeep(self.outbox, source, self.config.keep_days)
+        upkeep = watermark.Upkeep(self.outbox, self._source(), self.config.keep_days)
         return [
             threading.Thread(target=self.delivery.run, args=(self._stopping,), name="delivery", daemon=True),
             threading.Thread(target=watermark.run, args=([upkeep], self._stopping), name="upkeep", daemon=True),

@@ -1,20 +1,16 @@
 """The way back: the server says how far it has stored a stream; only that lets the spool forget. Without a server, age does."""
 
-import json
 import logging
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Sequence
-from http.client import HTTPMessage
-from typing import IO, Protocol
+from typing import Protocol
 
 from agent.outbox import Outbox
+from agent.server import Server, ServerProblem
 
 POLL_S = 60.0
-TIMEOUT_S = 5.0
 DAY_MS = 86_400_000
 REFUSED_AFTER_MS = 35 * DAY_MS  # The server stores nothing older, so keeping it longer helps nobody.
 STUCK_S = 15 * 60.0
@@ -28,35 +24,17 @@ class Source(Protocol):
         """Everything below this seq is stored; None if that cannot be learnt now."""
 
 
-class _SameHost(urllib.request.HTTPRedirectHandler):
-    """The key is for one server: no redirect may take it to another host, another port or out of TLS."""
-
-    def redirect_request(  # noqa: PLR0913 - urllib's signature
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        here, there = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        if here.netloc.lower() != there.netloc.lower() or there.scheme not in (here.scheme, "https"):
-            raise urllib.error.HTTPError(req.full_url, code, f"it redirects to {newurl:.200}, which gets no key", headers, fp)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 class HttpWatermark:
     """GET {server}/api/v1/machines/{machine}/watermark?stream={stream} with a bearer key, answered by {"watermark": n}."""
 
-    def __init__(self, server: str, api_key: str | None) -> None:
-        self.server = server.rstrip("/")
-        self.api_key = api_key
-        self._opener = urllib.request.build_opener(_SameHost)
+    def __init__(self, server: Server) -> None:
+        self.server = server
 
     def __call__(self, machine: str, stream: str) -> int | None:
-        url = f"{self.server}/api/v1/machines/{urllib.parse.quote(machine)}/watermark?stream={stream}"
-        headers = {"Accept": "application/json", **({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})}
         try:
-            request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the configuration allows http and https only
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                return _watermark(json.load(answer))
-        except (OSError, ValueError) as error:
-            log.info("no watermark from %s: %s", self.server, error)
+            return _watermark(self.server.get(f"/api/v1/machines/{urllib.parse.quote(machine)}/watermark", f"?stream={stream}"))
+        except (ServerProblem, ValueError) as error:
+            log.info("no watermark from %s: %s", self.server.address, error)
             return None
 
 

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.api import CustomerList, NoSuchPage
 from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
+from usage.agent_api import ChangeKey, Enrol, Forward, Sync
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
 from usage.completeness_api import MachineCompleteness
 
@@ -24,5 +25,9 @@ urlpatterns: list[URLPattern] = [
     path("v1/invoices/<slug:number>/", InvoiceDetail.as_view(), name="api-invoice"),
     path("v1/invoices/<slug:number>/pdf", InvoicePdf.as_view(), name="api-invoice-pdf"),
     path("v1/invoices/<slug:number>/csv", InvoiceCsv.as_view(), name="api-invoice-csv"),
+    path("v1/enrol/", Enrol.as_view(), name="api-enrol"),
+    path("v1/agent/key/", ChangeKey.as_view(), name="api-agent-key"),
+    path("v1/agent/sync/", Sync.as_view(), name="api-agent-sync"),
+    path("v1/agent/messages/", Forward.as_view(), name="api-agent-messages"),
     re_path(r"", NoSuchPage.as_view(), name="api-nothing"),
 ]

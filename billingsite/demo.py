@@ -14,6 +14,7 @@ HISTORY_STEP_S = 300
 LIVE_STEP_S = 2
 READING_EVERY_S = 900
 OPERATOR = "operator@corehour.example"
+UNSIGNED = "Recorded machines of the demo, and the paper's own messages, which carry no signature."
 
 
 @dataclass(frozen=True, slots=True)

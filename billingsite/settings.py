@@ -185,6 +185,11 @@ AGENT_BOOTSTRAP_SERVERS = env.text("AGENT_BOOTSTRAP_SERVERS", KAFKA_BOOTSTRAP_SE
 AGENT_SECURITY_PROTOCOL = env.choice("AGENT_SECURITY_PROTOCOL", KAFKA_SECURITY["security_protocol"], PROTOCOLS)
 AGENT_SASL_MECHANISM = env.text("AGENT_SASL_MECHANISM", "")
 AGENT_SSL_CAFILE = env.text("AGENT_SSL_CAFILE", "")
+# What a machine is told when it is enrolled: how agents reach Kafka, which may be another way than the server's own.
+AGENT_BOOTSTRAP_SERVERS = env.text("AGENT_BOOTSTRAP_SERVERS", KAFKA_BOOTSTRAP_SERVERS)
+AGENT_SECURITY_PROTOCOL = env.choice("AGENT_SECURITY_PROTOCOL", KAFKA_SECURITY["security_protocol"], PROTOCOLS)
+AGENT_SASL_MECHANISM = env.text("AGENT_SASL_MECHANISM", "")
+AGENT_SSL_CAFILE = env.text("AGENT_SSL_CAFILE", "")
 # Quarter hours are kept for ever; raw samples longer than usage may come late.
 USAGE_RETENTION_DAYS = env.whole(
     "USAGE_RETENTION_DAYS", max(400, USAGE_MAX_AGE_DAYS + 1), low=USAGE_MAX_AGE_DAYS + 1, high=36_600

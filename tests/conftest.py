@@ -15,6 +15,8 @@ from billingsite.kafka_node import free_ports
 from invoices import guards
 from usage import keys
 
+os.environ["USAGE_REQUIRE_SIGNATURE"] = "0"  # For the product's programs that tests start; the setting is for this process.
+
 _empty_tables = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined] # Django's own hook, not in the stubs
 
 

@@ -4,9 +4,13 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.db.models import Exists, OuterRef
+
 from usage.classify import Decoded
-from usage.models import Machine
+from usage.keys import trust, verify_all
+from usage.models import Machine, MachineKey
 from usage.periods import to_ms
+from usage.sealing import is_sealed, opened
 from usage.sql import VALUES_A_STATEMENT, chunks
 from usage.wire import Limits, Message, RawMessage, decode
 from usage.wire_errors import Refused
@@ -18,23 +22,42 @@ class _Known(NamedTuple):
     pk: int
     customer_pk: int
     retired_ms: int | None
+    may_send_unsigned: bool
 
 
-def decode_all(records: Iterable[RawMessage], limits: Limits, using: str = "default") -> list[Decoded]:
-    """Decode each record and find its machine. Nothing raises: what cannot be stored carries its reason."""
-    decoded = [(raw, _decode(raw, limits)) for raw in records]
-    codes = sorted({found.machine for _, found in decoded if isinstance(found, Message)})
+def decode_all(
+    records: Iterable[RawMessage], limits: Limits, using: str = "default", *, vouched: bool = False
+) -> list[Decoded]:
+    """Verify each record's signature, decode it and find its machine. Nothing raises: what cannot be stored carries its reason.
+
+    `vouched`: a person answers for these bytes, which they have mended, in place of a signature.
+    """
+    raws = list(records)
+    signed: list[bool | Refused] = [True] * len(raws) if vouched else verify_all(raws, limits.now_ms, using)
+    decoded = [(raw, right, _decode(raw, right, limits, using)) for raw, right in zip(raws, signed, strict=True)]
+    codes = sorted({found.machine for _, _, found in decoded if isinstance(found, Message)})
     machines = {code: known for part in chunks(codes, VALUES_A_STATEMENT) for code, known in _load(list(part), using)}
-    return [_with_machine(raw, found, machines) for raw, found in decoded]
+    return [_with_machine(raw, right is True, found, machines) for raw, right, found in decoded]
 
 
 def _load(codes: list[str], using: str) -> list[tuple[str, _Known]]:
-    rows = Machine.objects.using(using).filter(code__in=codes).values_list("code", "pk", "customer_id", "retired_at")
-    return [(code, _Known(pk, customer, to_ms(retired) if retired else None)) for code, pk, customer, retired in rows]
+    keys = trust(using)
+    found = Machine.objects.using(using).filter(code__in=codes)
+    rows = found.values_list(
+        "code", "pk", "customer_id", "retired_at", Exists(MachineKey.objects.filter(machine=OuterRef("pk")))
+    )
+    return [
+        (code, _Known(pk, customer, to_ms(retired) if retired else None, keys.may_send_unsigned(customer, has_key)))
+        for code, pk, customer, retired, has_key in rows
+    ]
 
 
-def _decode(raw: RawMessage, limits: Limits) -> Message | Refused:
+def _decode(raw: RawMessage, signed: bool | Refused, limits: Limits, using: str) -> Message | Refused:
+    if isinstance(signed, Refused):
+        return signed
     try:
+        if is_sealed(raw):
+            raw = opened(raw, trust(using).sealing_keys()) if signed else _unsigned(raw)
         return decode(raw, limits)
     except Refused as refused:
         return refused
@@ -43,12 +66,18 @@ def _decode(raw: RawMessage, limits: Limits) -> Message | Refused:
         return Refused("poison", f"{type(error).__name__}: {error}")
 
 
-def _with_machine(raw: RawMessage, found: Message | Refused, machines: dict[str, _Known]) -> Decoded:
+def _unsigned(raw: RawMessage) -> RawMessage:
+    raise Refused("unsigned", "a sealed message must be signed")
+
+
+def _with_machine(raw: RawMessage, signed: bool, found: Message | Refused, machines: dict[str, _Known]) -> Decoded:
     if isinstance(found, Refused):
         return Decoded(raw, refused=found)
     known = machines.get(found.machine)
     if known is None:
         return Decoded(raw, refused=Refused("unknown_machine", f"no machine {found.machine!r} in this installation"))
+    if not signed and not known.may_send_unsigned:
+        return Decoded(raw, refused=Refused("unsigned", f"{found.machine} must sign its messages"))
     if known.retired_ms is not None and any(row.end_ms > known.retired_ms for row in found.rows):
         return Decoded(raw, refused=Refused("retired_machine", f"{found.machine} was retired before a sample's end"))
     return Decoded(raw, found, known.pk, known.customer_pk)

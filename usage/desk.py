@@ -63,8 +63,11 @@ def draft_fix(rejected: RejectedMessage, value: bytes | None, machine: str) -> R
 
 
 def judge(raw: RawMessage, limits: Limits, using: str = "default") -> str:
-    """Say what a replay of these bytes would meet, without writing: how many samples of which machine, or the refusal."""
-    item = decode_all([raw], limits, using)[0]
+    """Say what a replay of these bytes would meet, without writing: how many samples of which machine, or the refusal.
+
+    For what a person has mended that person answers, since no signature can fit it any more.
+    """
+    item = decode_all([raw], limits, using, vouched=True)[0]
     if item.message is None:
         return f"Still refused: {item.refused.detail if item.refused else 'no message'}"
     return f"{_samples(len(item.message.rows))} of {item.message.machine}"
@@ -105,7 +108,8 @@ def replay_rejected(
 
 
 def _replay(row: RejectedMessage, user: User, limits: Limits, admit_overlap: bool, using: str) -> Refused | None:
-    verdict, result = write_samples(decode_all([mended_of(row)], limits, using), limits, using, admit_overlap=admit_overlap)
+    batch = decode_all([mended_of(row)], limits, using, vouched=row.fixed_value is not None)
+    verdict, result = write_samples(batch, limits, using, admit_overlap=admit_overlap)
     if verdict.rejected:
         return verdict.rejected[0][1]
     row.replayed_samples, row.replayed_duplicates = result.samples_stored, result.samples_duplicate

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
 from django.utils.timezone import now
 
+from usage import server_keys
 from usage.key_models import MachineKey, UnsignedPermission
 from usage.periods import to_ms
 from usage.signing import KnownKey, check, claimed_key
@@ -29,6 +31,7 @@ class Trust:
     known: dict[str, KnownKey] = field(default_factory=dict)
     _unsigned: frozenset[int] = frozenset()
     _unknown: dict[str, float] = field(default_factory=dict)
+    _sealing: dict[str, X25519PrivateKey] | None = None
     _read_at: float = float("-inf")
 
     def freshen(self) -> None:
@@ -38,6 +41,7 @@ class Trust:
             return
         self.known.clear()
         self._unknown.clear()
+        self._sealing = None
         self._unsigned = frozenset(UnsignedPermission.objects.using(self.using).values_list("customer_id", flat=True))
         self._read_at = at
 
@@ -54,6 +58,12 @@ class Trust:
     def may_send_unsigned(self, customer_pk: int, has_key: bool) -> bool:
         """Whether a message without a signature counts. A machine with a key must use it, else it would protect nothing."""
         return not has_key and (not settings.USAGE_REQUIRE_SIGNATURE or customer_pk in self._unsigned)
+
+    def sealing_keys(self) -> dict[str, X25519PrivateKey]:
+        """The keys that open what is sealed, by their ids."""
+        if self._sealing is None:
+            self._sealing = {key.id: key.private for key in server_keys.sealing_keys()}
+        return self._sealing
 
     def _load(self, names: list[str]) -> None:
         rows = MachineKey.objects.using(self.using).live(now()).filter(keyid__in=names)

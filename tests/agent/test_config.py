@@ -18,7 +18,7 @@ def test_one_setting_is_enough() -> None:
 
 def test_flags_before_environment_before_file_before_default(tmp_path: Path) -> None:
     file = tmp_path / "agent.toml"
-    file.write_text('machine = "file"\ntopic = "from-file"\ninterval = 30\nbootstrap = "file:1"\n')
+    file.write_text('machine = "file"\ntopic = "from-file"\ninterval = 30\nbootstrap = "file:1"\nplaintext = true\n')
     environ = {"COREHOUR_AGENT_CONFIG": str(file), "COREHOUR_MACHINE": "environment", "USAGE_TOPIC": "from-environment"}
 
     config = load({"machine": "flag", "topic": None}, environ)

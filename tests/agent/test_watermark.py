@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.outbox import Outbox
+from agent.server import Server
 from agent.spool import Spool
 from agent.watermark import DAY_MS, HttpWatermark, Upkeep, run
 from tests.agent.build import HOST, T0, Time, sample, spool_with
@@ -76,7 +77,7 @@ def kept(spool: Spool) -> list[int]:
 def test_what_the_server_has_stored_is_forgotten(portal: Portal, spool: Spool) -> None:
     portal.answer = {"machine": "web-1", "watermark": 6}
 
-    Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url + "/", "key-1"), keep_days=7).step(T0)
+    Upkeep(Outbox("web-1", spool), HttpWatermark(Server(portal.url + "/", api_key="key-1")), keep_days=7).step(T0)
 
     assert kept(spool) == [6, 7, 8, 9]
     assert portal.asked == [(f"/api/v1/machines/web-1/watermark?stream={spool.stream}", "Bearer key-1")]
@@ -86,7 +87,7 @@ def test_what_the_server_has_stored_is_forgotten(portal: Portal, spool: Spool) -
 def test_an_answer_that_is_no_watermark_forgets_nothing(portal: Portal, spool: Spool, answer: object) -> None:
     portal.answer = answer
 
-    Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url, "key-1"), keep_days=7).step(T0)
+    Upkeep(Outbox("web-1", spool), HttpWatermark(Server(portal.url, api_key="key-1")), keep_days=7).step(T0)
 
     assert kept(spool) == list(range(10))
 
@@ -94,13 +95,13 @@ def test_an_answer_that_is_no_watermark_forgets_nothing(portal: Portal, spool: S
 def test_without_the_right_key_nothing_is_forgotten(portal: Portal, spool: Spool) -> None:
     portal.answer = {"watermark": 6}
 
-    Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url, "other"), keep_days=7).step(T0)
+    Upkeep(Outbox("web-1", spool), HttpWatermark(Server(portal.url, api_key="other")), keep_days=7).step(T0)
 
     assert kept(spool) == list(range(10))
 
 
 def test_a_redirect_takes_the_key_to_no_other_host(portal: Portal, spool: Spool) -> None:
-    upkeep = Upkeep(Outbox("web-1", spool), HttpWatermark(portal.url, "key-1"), keep_days=7)
+    upkeep = Upkeep(Outbox("web-1", spool), HttpWatermark(Server(portal.url, api_key="key-1")), keep_days=7)
     with serving() as other:
         other.answer = portal.answer = {"watermark": 6}
 
@@ -116,7 +117,7 @@ def test_a_redirect_takes_the_key_to_no_other_host(portal: Portal, spool: Spool)
 
 
 def test_a_server_that_is_away_is_no_error(spool: Spool) -> None:
-    Upkeep(Outbox("web-1", spool), HttpWatermark("http://127.0.0.1:1", None), keep_days=7).step(T0)
+    Upkeep(Outbox("web-1", spool), HttpWatermark(Server("http://127.0.0.1:1", api_key=None)), keep_days=7).step(T0)
 
     assert kept(spool) == list(range(10))
 

@@ -17,7 +17,7 @@ from accounts.models import ApiKey, Customer, Membership, User
 from billingsite import demo
 from billingsite.surroundings import private_file
 from invoices.models import Invoice, RatePlan, Subscription
-from usage.models import Machine
+from usage.models import Machine, UnsignedPermission
 
 ROOT = Path(demo.__file__).resolve().parent.parent
 WITHIN_S = 600
@@ -79,6 +79,7 @@ def _customer(company: demo.Company) -> Customer:
     plan = RatePlan.objects.get(code=company.plan)
     start = demo.last_month_start(customer, datetime.now(UTC))
     Subscription.objects.get_or_create(customer=customer, plan=plan, defaults={"start": start})
+    UnsignedPermission.objects.get_or_create(customer=customer, defaults={"reason": demo.UNSIGNED})
     return customer
 
 
