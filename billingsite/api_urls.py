@@ -9,6 +9,15 @@ from usage.agent_api import ChangeKey, Enrol, Forward, Sync
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
 from usage.completeness_api import MachineCompleteness
 
+from usage.rejected_api import (
+    RejectedCounts,
+    RejectedDetail,
+    RejectedDiscard,
+    RejectedFix,
+    RejectedList,
+    RejectedMany,
+    RejectedReplay,
+)
 urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="api-schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema", authentication_classes=[]), name="api-docs"),
@@ -20,6 +29,13 @@ urlpatterns: list[URLPattern] = [
     path("v1/usage/", UsageReport.as_view(), name="api-usage"),
     path("v1/samples/", SampleList.as_view(), name="api-samples"),
     path("v1/estimate/", RunningCost.as_view(), name="api-estimate"),
+    path("v1/rejected-usage/", RejectedList.as_view(), name="api-rejected"),
+    path("v1/rejected-usage/counts/", RejectedCounts.as_view(), name="api-rejected-counts"),
+    path("v1/rejected-usage/<int:pk>/", RejectedDetail.as_view(), name="api-rejected-one"),
+    path("v1/rejected-usage/<int:pk>/fix/", RejectedFix.as_view(), name="api-rejected-fix"),
+    path("v1/rejected-usage/<int:pk>/replay/", RejectedReplay.as_view(), name="api-rejected-replay"),
+    path("v1/rejected-usage/<int:pk>/discard/", RejectedDiscard.as_view(), name="api-rejected-discard"),
+    path("v1/rejected-usage/<str:act>/", RejectedMany.as_view(), name="api-rejected-many"),
     path("v1/plans/", PlanList.as_view(), name="api-plans"),
     path("v1/invoices/", InvoiceList.as_view(), name="api-invoices"),
     path("v1/invoices/<slug:number>/", InvoiceDetail.as_view(), name="api-invoice"),

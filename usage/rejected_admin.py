@@ -76,6 +76,9 @@ class RejectedMessageAdmin(ReadOnlyDesk):
         ),
     )
 
+    class Media:
+        css = {"all": ("admin-desk.css",)}  # noqa: RUF012 as Django's forms want it
+
     def get_urls(self) -> list[Any]:
         bulk_page = self.admin_site.admin_view(lambda request, act: bulk(self, request, act))
         return [path("bulk/<str:act>/", bulk_page, name="usage_rejectedmessage_bulk"), *super().get_urls()]

@@ -42,6 +42,8 @@ PAGE = (302, 200, 404, 404, 404, 302)
 JSON = (401, 200, 404, 404, 404, 401)
 API = (401, 200, 404, 404, 404, 200)
 OPEN = (200, 200, 200, 200, 200, 200)
+DESK = (401, 404, 404, 404, 200, 404)
+DESK_POST = (401, 404, 404, 404, 405, 404)
 STAFF = (302, 302, 302, 200, 200, 302)
 
 # Address name to its parameters, its query and the answers. All of it is Acme's.
@@ -68,6 +70,13 @@ TABLE: dict[str, tuple[dict[str, Any], str, tuple[int, ...]]] = {
     "api-machine": ({"code": "acme-1"}, "", API),
     "api-watermark": ({"code": "acme-1"}, f"?stream={STREAM}", API),
     "api-completeness": ({"code": "acme-1"}, "", API),
+    "api-rejected": ({}, "", DESK),
+    "api-rejected-counts": ({}, "", DESK),
+    "api-rejected-one": ({"pk": 1}, "", (401, 404, 404, 404, 404, 404)),
+    "api-rejected-fix": ({"pk": 1}, "", DESK_POST),
+    "api-rejected-replay": ({"pk": 1}, "", DESK_POST),
+    "api-rejected-discard": ({"pk": 1}, "", DESK_POST),
+    "api-rejected-many": ({"act": "replay"}, "", DESK_POST),
     "api-usage": ({}, ACME, API),
     "api-samples": ({}, "?machine=acme-1", API),
     "api-estimate": ({}, ACME, API),
