@@ -8,12 +8,12 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import chaos, fuzz, ingest, latency
+from benchmarks import chaos, fuzz, ingest, latency, sockets
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
 
-BENCHMARKS: dict[str, ModuleType] = {"ingest": ingest, "latency": latency, "chaos": chaos, "fuzz": fuzz}
+BENCHMARKS: dict[str, ModuleType] = {"ingest": ingest, "latency": latency, "chaos": chaos, "fuzz": fuzz, "sockets": sockets}
 
 
 def main(arguments: list[str]) -> int:

@@ -48,7 +48,7 @@ def point(item: Decoded, row: Row) -> Point:
 class LivePush:
     """Collects points by customer and sends them from its own thread, at most once per `interval_s`."""
 
-    def __init__(self, *, interval_s: float = 0.2) -> None:
+    def __init__(self, *, interval_s: float = 0.5) -> None:
         self.interval_s = interval_s
         self._points: dict[int, list[Point]] = {}
         self._last_t: dict[str, int] = {}
