@@ -80,4 +80,4 @@ def agent_word(machine: Machine, silent_after: timedelta = timedelta(minutes=5))
         return "never reported" if machine.last_seen_ms else "not installed yet"
     if now() - state.at > silent_after and now() - from_ms(machine.last_seen_ms) > silent_after:
         return "offline"
-    return {"running": "reporting", "paused": "paused by its user"}.get(state.state, state.state)
+    return "reporting" if state.state == "running" else state.state
