@@ -1,16 +1,20 @@
 """Every word and number that an invoice's document shows, as plain JSON, from the invoice's own rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from accounts import formats
 from invoices import display
 from invoices.corrections import period_name
 from invoices.models import Invoice, InvoiceLine
 from invoices.money import parse_decimal
 from usage.meters import MS_PER_HOUR
 from usage.periods import Period
+
+CHART_ROWS = 8
 
 
 def content(invoice: Invoice) -> dict[str, Any]:
@@ -26,12 +30,18 @@ def content(invoice: Invoice) -> dict[str, Any]:
         "totals": _totals(invoice),
         "total": display.money(invoice.total_minor, invoice.currency, invoice.locale),
         "note": _note(invoice),
+        "chart": _chart(invoice, lines),
+        "seal": invoice.content_hash,
         "appendix": [_explanation(invoice, line) for line in lines if line.derivation],
     }
 
 
 def _banner(invoice: Invoice) -> str:
-    labels = {"draft": "Draft. Not an invoice: amounts may still change.", "void": "Void. Nothing is to be paid."}
+    labels = {
+        "draft": "Draft. Not an invoice: amounts may still change.",
+        "held": "Draft. Not an invoice: it is held for review.",
+        "void": "Void. Nothing is to be paid.",
+    }
     return labels.get(invoice.status, "")
 
 
@@ -83,19 +93,41 @@ def _remark(invoice: Invoice, line: InvoiceLine) -> str:
 
 
 def _totals(invoice: Invoice) -> list[list[str]]:
-    """Subtotal and tax; the total is set apart."""
-    if not invoice.tax_minor:
-        return []
-    amounts = (("Subtotal", invoice.subtotal_minor), ("Tax", invoice.tax_minor))
-    return [[name, display.money(amount, invoice.currency, invoice.locale)] for name, amount in amounts]
+    """What stands between the lines and the total, which is set apart; nothing where that is all there is."""
+    rows = [(discount["name"], -discount["amount_minor"]) for discount in invoice.discounts]
+    rows += [(_tax_name(invoice, tax), tax["tax_minor"]) for tax in invoice.taxes]
+    if invoice.credit_minor:
+        rows.append(
+            ("Paid from your credit" if invoice.credit_minor > 0 else "Carried over to your credit", -invoice.credit_minor)
+        )
+    if rows:
+        rows.insert(0, ("Subtotal", invoice.subtotal_minor))
+    return [[name, display.money(amount, invoice.currency, invoice.locale)] for name, amount in rows]
+
+
+def _tax_name(invoice: Invoice, tax: Mapping[str, Any]) -> str:
+    """The tax with its rate and whether the prices hold it: "19 % USt, included"."""
+    rate = formats.percent(Fraction(tax["rate_micro"], 10**6), 2, invoice.locale)
+    return f"{rate} {tax['name'] or 'tax'}{', included' if invoice.tax_included else ''}"
+
+
+def _chart(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[list[Any]]:
+    """The largest lines as bars: name, amount, and thousandths of the longest bar."""
+    charged = sorted((line for line in lines if line.amount_minor > 0), key=lambda line: -line.amount_minor)[:CHART_ROWS]
+    longest = charged[0].amount_minor if len(charged) > 1 else 0
+    return [
+        [line.name, display.money(line.amount_minor, invoice.currency, invoice.locale), line.amount_minor * 1000 // longest]
+        for line in (charged if longest else ())
+    ]
 
 
 def _note(invoice: Invoice) -> str:
     if invoice.due_on is None:
         return ""
+    reasons = " ".join(tax["reason"] for tax in invoice.taxes if tax["reason"])
     if invoice.total_minor <= 0:
-        return "Nothing is to be paid."
-    return f"Please pay by {display.day(invoice.due_on, invoice.locale)}, quoting {invoice.number}."
+        return f"Nothing is to be paid. {reasons}".strip()
+    return f"Please pay by {display.day(invoice.due_on, invoice.locale)}, quoting {invoice.number}. {reasons}".strip()
 
 
 def _explanation(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:

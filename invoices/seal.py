@@ -17,10 +17,14 @@ LINE_NOT_PRINTED = frozenset(("id", "invoice"))
 
 def seal_of(invoice: Invoice, lines: list[InvoiceLine] | None = None) -> str:
     """Return the hexadecimal SHA-256 of an invoice with its lines, as they stand in these rows."""
-    rows = invoice.lines.order_by("position") if lines is None else lines
-    content = {**_fields(invoice, NOT_PRINTED), "lines": [_fields(line, LINE_NOT_PRINTED) for line in rows]}
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(printed(invoice, lines), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def printed(invoice: Invoice, lines: list[InvoiceLine] | None = None) -> dict[str, Any]:
+    """Return everything that an invoice prints, as plain JSON."""
+    rows = invoice.lines.order_by("position") if lines is None else lines
+    return {**_fields(invoice, NOT_PRINTED), "lines": [_fields(line, LINE_NOT_PRINTED) for line in rows]}
 
 
 def _fields(row: Invoice | InvoiceLine, left_out: frozenset[str]) -> dict[str, Any]:

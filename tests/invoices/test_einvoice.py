@@ -1,12 +1,16 @@
 """Electronic invoices against the rules of EN 16931 as its makers compiled them, in both syntaxes, and inside the PDF."""
 
 import functools
+import hashlib
+import io
+import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import facturx
+import pypdf
 import pytest
 from django.db import connection
 from django.test import override_settings
@@ -14,7 +18,7 @@ from lxml import etree
 from saxonche import PySaxonProcessor, PyXsltExecutable
 
 from accounts.models import Customer
-from invoices import credit_notes, ledger
+from invoices import credit_notes, documents, ledger
 from invoices.books import CreditNote, Discount, OneOffItem
 from invoices.einvoice import EInvoice, EInvoiceError, of_credit_note, of_invoice
 from invoices.einvoice_cii import cii
@@ -166,3 +170,36 @@ def test_what_the_standard_cannot_say_is_an_error_and_no_file(
 
         with pytest.raises(EInvoiceError, match=reason):
             of_invoice(invoice)
+
+
+@override_settings(**GERMAN_SELLER)
+def test_the_pdf_carries_the_electronic_invoice_and_says_so() -> None:
+    invoice = final(discounted(a_bill()))
+
+    document = documents.pdf(invoice)
+
+    name, xml = facturx.get_facturx_xml_from_pdf(document)
+    metadata = pypdf.PdfReader(io.BytesIO(document)).xmp_metadata
+    assert (name, xml) == ("factur-x.xml", cii(of_invoice(invoice)))
+    assert metadata is not None
+    said = metadata.stream.get_data().decode()
+    assert "<fx:ConformanceLevel>EN 16931</fx:ConformanceLevel>" in said
+    assert "<pdfaid:part>3</pdfaid:part>" in said
+    assert documents.pdf(Invoice.objects.get()) == document
+    text = " ".join(pypdf.PdfReader(io.BytesIO(document)).pages[0].extract_text().split())
+    for words in ("Friends", "19 % USt €1.53", "What it is made of", "Total"):
+        assert words in text
+
+
+@override_settings(**GERMAN_SELLER)
+def test_every_kind_of_file_is_made_and_the_json_is_what_was_sealed() -> None:
+    invoice = final(a_bill())
+
+    names = [documents.file_of(invoice, suffix).name for suffix in ("pdf", "csv", "json", "xml", "ubl")]
+    sealed = json.loads(documents.file_of(invoice, "json").content)
+
+    assert names == [f"CH-2026-0001{suffix}" for suffix in (".pdf", ".csv", ".json", ".xml", ".ubl.xml")]
+    text = json.dumps(sealed, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest() == invoice.content_hash
+    with pytest.raises(ValueError, match="no 'doc'"):
+        documents.file_of(invoice, "doc")
