@@ -33,6 +33,10 @@ GROUPS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "usage.StreamRun": ("Runs received", "linear_scale"),
             "usage.IngestOffset": ("Offsets", "bookmark"),
             "usage.IngestIncident": ("Incidents", "warning"),
+            "usage.MachineKey": ("Machine keys", "vpn_key"),
+            "usage.EnrolmentToken": ("Enrolment tokens", "confirmation_number"),
+            "usage.UnsignedPermission": ("Unsigned usage", "no_encryption"),
+            "usage.AgentState": ("Agents", "router"),
         },
     ),
     (

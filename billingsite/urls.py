@@ -7,6 +7,7 @@ from accounts.views import SignIn, SignOut
 from billingsite.dashboard import fleet_json
 from billingsite.health import healthz
 from invoices import views as invoices
+from usage import agent_views as agents
 from usage import views as usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,6 +15,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cost.json", invoices.cost_json, name="cost"),
     path("machines/", invoices.machines, name="machines"),
     path("machines/<slug:code>/", invoices.machine, name="machine"),
+    path("machines/<slug:code>/agent/", agents.agent, name="machine-agent"),
+    path("machines/<slug:code>/agent/token/", agents.agent_token, name="machine-agent-token"),
+    path("machines/<slug:code>/agent/wish/", agents.agent_wish, name="machine-agent-wish"),
+    path("machines/<slug:code>/agent/revoke/", agents.agent_revoke, name="machine-agent-revoke"),
     path("usage/", usage.usage, name="usage"),
     path("usage/usage.csv", usage.usage_csv, name="usage-csv"),
     path("usage/recent.json", usage.recent_json, name="usage-recent"),

@@ -10,6 +10,7 @@ from django.urls import reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, FieldTextFilter, RangeDateTimeFilter
 
 from accounts.admin_parts import Desk, ReadOnlyDesk, action, display, written
+from usage import key_admin
 from usage.admin_forms import PlainForm
 from usage.completeness_admin import CompletenessPages
 from usage.desk import acknowledge
@@ -18,6 +19,7 @@ from usage.periods import from_ms
 from usage.rejected_admin import RejectedMessageAdmin
 
 admin.site.register(RejectedMessage, RejectedMessageAdmin)
+__all__ = ["key_admin"]  # It registers its own.
 ACKNOWLEDGE = {
     "title": "Acknowledge this incident?",
     "description": "You have seen to it. Should it happen again, a new incident opens.",

@@ -1,0 +1,81 @@
+"""The page about a machine's agent: who may see it, who may ask, and that a token is shown once."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from tests.cast import a_customer, a_machine, a_member, an_operator, signed_in
+from tests.usage.signed import register
+from usage.key_models import AgentWish, EnrolmentToken, MachineKey, UnsignedPermission
+from usage.models import Machine
+
+pytestmark = pytest.mark.django_db
+PAGE = "/machines/web-1/agent/"
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return a_machine(a_customer("acme"), "web-1")
+
+
+@pytest.fixture
+def owner(machine: Machine) -> Client:
+    return signed_in(a_member(machine.customer))
+
+
+def test_a_token_is_shown_once_as_a_command(owner: Client) -> None:
+    answer = owner.post(PAGE + "token/").content.decode()
+
+    (secret,) = re.findall(r"corehour-agent enrol http://testserver (che_\S+)</code>", answer)
+    assert EnrolmentToken.objects.get().digest == EnrolmentToken.digest_of(secret)
+    assert secret not in owner.get(PAGE).content.decode()
+
+
+def test_an_owner_asks_and_sees_that_it_was_asked(owner: Client) -> None:
+    assert owner.post(PAGE + "wish/", {"kind": "interval", "seconds": "30"}).status_code == 302
+
+    assert "Asked to change the interval to 30 s; no answer yet." in owner.get(PAGE).content.decode()
+    assert owner.post(PAGE + "wish/", {"kind": "interval", "seconds": "0"}).status_code == 400
+    assert owner.post(PAGE + "wish/", {"kind": "explode"}).status_code == 400
+    assert AgentWish.objects.count() == 1
+
+
+def test_an_owner_revokes_the_keys(owner: Client, machine: Machine) -> None:
+    register(machine)
+
+    owner.post(PAGE + "revoke/")
+
+    assert MachineKey.objects.get().state() == "revoked"
+    assert "Revoked" in owner.get(PAGE).content.decode()
+
+
+def test_a_viewer_sees_and_does_nothing_and_a_stranger_sees_nothing(machine: Machine) -> None:
+    viewer = signed_in(a_member(machine.customer, email="vera@acme.example", role="viewer"))
+    stranger = signed_in(a_member(a_customer("bolt"), email="bo@bolt.example"))
+
+    assert viewer.get(PAGE).status_code == 200
+    assert stranger.get(PAGE).status_code == 404
+    for action in ("token/", "wish/", "revoke/"):
+        assert viewer.post(PAGE + action, {"kind": "pause"}).status_code == 403
+        assert stranger.post(PAGE + action, {"kind": "pause"}).status_code == 404
+        assert Client().post(PAGE + action).status_code == 302
+    assert not EnrolmentToken.objects.exists()
+    assert not AgentWish.objects.exists()
+
+
+def test_an_operator_makes_tokens_permissions_and_ends_keys(machine: Machine) -> None:
+    operator = signed_in(an_operator())
+    key = register(machine)
+
+    made = operator.post("/admin/usage/enrolmenttoken/add/", {"machine": machine.pk}, follow=True)
+    operator.post("/admin/usage/unsignedpermission/add/", {"customer": machine.customer.pk, "reason": "old producers"})
+    operator.post("/admin/usage/machinekey/", {"action": "revoke_keys", "_selected_action": [key.pk]})
+
+    assert "che_" in made.content.decode()
+    assert EnrolmentToken.objects.count() == 1
+    assert UnsignedPermission.objects.get().reason == "old producers"
+    key.refresh_from_db()
+    assert key.state() == "revoked"
+    for page in ("machinekey", "enrolmenttoken", "unsignedpermission", "agentstate"):
+        assert operator.get(f"/admin/usage/{page}/").status_code == 200
