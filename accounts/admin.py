@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -14,12 +15,14 @@ from django.utils.html import format_html
 from django.utils.timezone import now
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display
-from accounts.models import ApiKey, Customer, Membership, User
+from accounts.admin_parts import Desk, ReadOnlyDesk, ReadOnlyRows, Rows, action, display
+from accounts.models import ApiKey, AuditEntry, Customer, Membership, User
+from accounts.people import issue_key, revoke_key
+from accounts.scopes import READING, SCOPES
 
 admin.site.unregister(Group)
 
-POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+POWERS = ("is_staff", "staff_role", "is_superuser", "groups", "user_permissions")
 
 
 class MembershipRows(Rows):
@@ -63,8 +66,8 @@ class UserAdmin(DjangoUserAdmin, Desk):  # type: ignore[type-arg] # not generic 
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
     ordering = ("email",)
-    list_display = ("email", "name", "is_staff", "is_active", "last_login")
-    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    list_display = ("email", "name", "is_staff", "staff_role", "is_active", "last_login")
+    list_filter = ("is_staff", "staff_role", "is_superuser", "is_active", "groups")
     search_fields = ("email", "name")
     readonly_fields = ("last_login", "created_at")
     filter_horizontal = ("groups", "user_permissions")
@@ -157,6 +160,20 @@ class CustomerAdmin(Desk):
         return redirect(f"{reverse('admin:accounts_apikey_add')}?customer={object_id}")
 
 
+class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg] # not generic at run time
+    class Meta:
+        model = ApiKey
+        fields = ("customer", "name", "scopes", "expires_at")
+
+    scopes = forms.CharField(required=False, help_text=f"Some of {', '.join(SCOPES)}. Empty: {', '.join(READING)}")
+
+    def clean_scopes(self) -> str:
+        words = str(self.cleaned_data["scopes"]).split() or READING
+        if set(words) - set(SCOPES):
+            raise forms.ValidationError(f"Use some of: {', '.join(SCOPES)}.")
+        return " ".join(words)
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(Desk):
     list_display = ("name", "prefix", "customer", "state", "last_used_at", "created_at")
@@ -165,15 +182,18 @@ class ApiKeyAdmin(Desk):
     search_fields = ("name", "prefix", "customer__name", "customer__code")
     autocomplete_fields = ("customer",)
     actions = ("export_csv", "revoke")
-    fields = ("customer", "name", "prefix", "created_at", "last_used_at", "revoked_at")
-    csv_fields = ("customer__code", "name", "prefix", "created_at", "last_used_at", "revoked_at")
+    form = NewKeyForm
+    fields = ("customer", "name", "scopes", "expires_at", "prefix", "created_at", "last_used_at", "revoked_at")
+    csv_fields = ("customer__code", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
 
-    @display(description="State", label={"Live": "success", "Revoked": "danger"})
+    @display(description="State", label={"Live": "success", "Revoked": "danger", "Expired": "warning"})
     def state(self, key: ApiKey) -> str:
-        return "Revoked" if key.revoked_at else "Live"
+        if key.revoked_at and key.revoked_at <= now():
+            return "Revoked"
+        return "Expired" if key.expires_at and key.expires_at <= now() else "Live"
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return self.fields if obj else ("customer", "name")
+        return self.fields if obj else ("customer", "name", "scopes", "expires_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return tuple(name for name in self.fields if name != "name") if obj else ()
@@ -186,12 +206,26 @@ class ApiKeyAdmin(Desk):
         if change:
             obj.save(update_fields=["name"])
             return
-        key, secret = ApiKey.issue(obj.customer, obj.name)
+        key, secret = issue_key(obj.customer, obj.name, obj.scope_list, obj.expires_at)
         obj.pk, obj.prefix = key.pk, key.prefix
         text = "Copy the secret now, it is shown this once: <code>{}</code>"
         self.message_user(request, format_html(text, secret), messages.WARNING)
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        revoked = queryset.filter(revoked_at=None).update(revoked_at=now())
+        live = list(ApiKey.objects.live().filter(pk__in=queryset))
+        for key in live:
+            revoke_key(key)
+        revoked = len(live)
         self.message_user(request, f"{revoked} keys revoked. They stop working at once.", messages.SUCCESS)
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(ReadOnlyDesk):
+    """Who did what. `manage.py verify_audit` proves that nothing was changed."""
+
+    list_display = ("at", "actor", "action", "target", "customer_pk", "address")
+    list_filter = ("action",)
+    search_fields = ("actor", "action", "target", "address", "request_id")
+    fields = ("id", "at", "actor", "customer_pk", "action", "target", "address", "request_id", "before", "after", "digest")
+    csv_fields = fields

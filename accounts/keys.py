@@ -33,7 +33,7 @@ class KeyAuthentication(BaseAuthentication):
         if len(words) != 2 or words[0].lower() != b"bearer":
             return None
         secret = words[1].decode("ascii", "replace")
-        key = ApiKey.objects.select_related("customer").filter(digest=ApiKey.digest_of(secret), revoked_at=None).first()
+        key = ApiKey.objects.live().select_related("customer").filter(digest=ApiKey.digest_of(secret)).first()
         if key is None:
             raise AuthenticationFailed("This key is unknown or revoked.")
         _note_use(key)

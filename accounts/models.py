@@ -3,6 +3,8 @@
 import hashlib
 import secrets
 import zoneinfo
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 import babel
@@ -14,6 +16,13 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.timezone import now
 
+from accounts.door_models import Attempts, AuditEntry, AuditHead, IdempotentAnswer, SignedInSession
+from accounts.scopes import READING
+
+__all__ = [
+    "ApiKey", "Attempts", "AuditEntry", "AuditHead", "Customer", "IdempotentAnswer", "Membership", "SignedInSession", "User",
+    "UserManager",
+]  # fmt: skip
 CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
 COUNTRY = RegexValidator(r"\A[A-Z]{2}\Z", "Use a country's two capital letters of ISO 3166, such as DE.")
 MAX_GRACE_HOURS = 60 * 24
@@ -60,15 +69,22 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. Signs in by e-mail; staff see the admin, members see their customers' portal."""
 
+    class StaffRole(models.TextChoices):
+        OPERATOR = "operator", "Operator: everything but handing out powers"
+        BILLING = "billing", "Billing: sees all, changes plans, invoices and customers"
+        SUPPORT = "support", "Support: sees all, changes nothing"
+
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     is_staff = models.BooleanField(default=False)
+    staff_role = models.CharField(max_length=8, choices=StaffRole.choices, blank=True, help_text="What a member of staff may do")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
+    acting_roles: Collection[str] | None = None  # Set by accounts.access while a request needs certain roles.
 
     def __str__(self) -> str:
         return self.email
@@ -138,19 +154,39 @@ class Membership(models.Model):
         return f"{self.user} ({self.role})"
 
 
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def live(self, at: datetime | None = None) -> "ApiKeyQuerySet":
+        """Keys that open something at that moment: neither revoked nor expired."""
+        at = at or now()
+        return self.filter(models.Q(revoked_at=None) | models.Q(revoked_at__gt=at)).filter(
+            models.Q(expires_at=None) | models.Q(expires_at__gt=at)
+        )
+
+
 class ApiKey(models.Model):
-    """A program's key to one customer, read-only. Only its SHA-256 is kept; 256 random bits need no slow hash."""
+    """A program's key to one customer, for its scopes. Only its SHA-256 is kept; 256 random bits need no slow hash.
+
+    A `revoked_at` to come is the end of an overlap: the key was rotated and works until then.
+    """
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=120)
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.CharField(max_length=400, default=" ".join(READING), help_text="Such as usage:read, with spaces between")
     created_at = models.DateTimeField(default=now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    objects = ApiKeyQuerySet.as_manager()
+
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
+
+    @property
+    def scope_list(self) -> list[str]:
+        return self.scopes.split()
 
     @staticmethod
     def digest_of(secret: str) -> str:
@@ -158,8 +194,17 @@ class ApiKey(models.Model):
         return hashlib.sha256(secret.encode()).hexdigest()
 
     @classmethod
-    def issue(cls, customer: Customer, name: str) -> tuple["ApiKey", str]:
+    def issue(
+        cls, customer: Customer, name: str, scopes: Iterable[str] = READING, expires_at: datetime | None = None
+    ) -> tuple["ApiKey", str]:
         """Make a key. The second value is the secret, to be shown once: nothing can recover it."""
         secret = f"ch_{secrets.token_urlsafe(32)}"
-        key = cls.objects.create(customer=customer, name=name, prefix=secret[:9], digest=cls.digest_of(secret))
+        key = cls.objects.create(
+            customer=customer,
+            name=name,
+            prefix=secret[:9],
+            digest=cls.digest_of(secret),
+            scopes=" ".join(scopes),
+            expires_at=expires_at,
+        )
         return key, secret

@@ -1,22 +1,47 @@
 """The door: sign in, sign out, and the page of an error."""
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts import attempts
 from accounts.access import may_see_fleet, visible_customers
+from accounts.audit import record
 from accounts.models import User
 from accounts.problems import server_problem
+from accounts.whence import address_of
 
 
 class SignInForm(AuthenticationForm):
-    """E-mail and password. One sentence for every failure, so that nobody learns who has an account."""
+    """E-mail and password. One sentence for every failure, so that nobody learns who has an account.
 
-    error_messages = {"invalid_login": "This e-mail and password do not belong together."}
+    The attempt is counted before the password is looked at. Too many read the same for an account that does not exist.
+    """
+
+    error_messages = {
+        "invalid_login": "This e-mail and password do not belong together.",
+        "locked": "Too many attempts. Wait a quarter of an hour, or ask for a new password.",
+    }
     username = forms.EmailField(max_length=254)
+
+    def clean(self) -> dict[str, Any]:
+        email, address = str(self.cleaned_data.get("username") or ""), address_of(self.request) if self.request else ""
+        if not attempts.may_try(email, address):
+            record("sign-in.locked", f"email:{attempts.digest(email)[:16]}")
+            raise ValidationError(self.error_messages["locked"], code="locked")
+        cleaned: dict[str, Any] = super().clean()
+        attempts.succeeded(email, address)
+        return cleaned
+
+    def get_invalid_login_error(self) -> ValidationError:
+        record("sign-in.failed", f"email:{attempts.digest(str(self.cleaned_data.get('username')))[:16]}")
+        return super().get_invalid_login_error()
 
 
 class SignIn(LoginView):

@@ -14,6 +14,7 @@ GROUPS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "accounts.Customer": ("Customers", "apartment"),
             "usage.Machine": ("Machines", "dns"),
             "accounts.ApiKey": ("API keys", "key"),
+            "accounts.AuditEntry": ("Audit trail", "policy"),
         },
     ),
     (
@@ -33,6 +34,7 @@ GROUPS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "usage.StreamRun": ("Runs received", "linear_scale"),
             "usage.IngestOffset": ("Offsets", "bookmark"),
             "usage.IngestIncident": ("Incidents", "warning"),
+            "usage.WorkerBeat": ("Workers", "memory"),
             "usage.MachineKey": ("Machine keys", "vpn_key"),
             "usage.EnrolmentToken": ("Enrolment tokens", "confirmation_number"),
             "usage.UnsignedPermission": ("Unsigned usage", "no_encryption"),

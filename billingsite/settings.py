@@ -25,6 +25,17 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_HTTPS else None
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+if BEHIND_HTTPS:  # The prefix makes a browser refuse the cookie from anything but this very host over TLS.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SESSION_IDLE_MINUTES = env.whole("SESSION_IDLE_MINUTES", 720, low=1, high=44_640)
+SESSION_HOURS = env.whole("SESSION_HOURS", 168, low=1, high=8_784)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_HTTPS
+# Proxies of our own in front; each adds one address to X-Forwarded-For, and no more of them are believed.
+TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", 1 if BEHIND_HTTPS else 0, low=0, high=10)
 X_FRAME_OPTIONS = "DENY"
 ROOT_URLCONF = "billingsite.urls"
 ASGI_APPLICATION = "billingsite.asgi.application"
@@ -62,6 +73,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "billingsite.middleware.RequestIdMiddleware",
+    "accounts.whence.Whence",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "billingsite.middleware.ContentSecurityPolicy",
@@ -69,6 +81,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -131,11 +144,24 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if DATABASES["default"]["ENGINE"].endswith("sqlite3") else 60
 
+# As ASVS 5.0 asks: length and known passwords, no rules of composition, no change by the calendar.
+AUTHENTICATION_BACKENDS = ["accounts.staff.RoleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "accounts.passwords.MostLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "accounts.passwords.ProductWordsValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 3600
+# Mail: to the console until a server is named.
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.text('EMAIL_HOST', '') else 'console'}.EmailBackend"
+EMAIL_HOST = env.text("EMAIL_HOST", "")
+EMAIL_PORT = env.whole("EMAIL_PORT", 587, low=1, high=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = EMAIL_PORT == 587
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Corehour <no-reply@corehour.example>")
 
 # Redis or Valkey: live pushes and the task queue. Without it both stay inside one process.
 REDIS_URL = env.text("REDIS_URL", "")
@@ -185,15 +211,12 @@ AGENT_BOOTSTRAP_SERVERS = env.text("AGENT_BOOTSTRAP_SERVERS", KAFKA_BOOTSTRAP_SE
 AGENT_SECURITY_PROTOCOL = env.choice("AGENT_SECURITY_PROTOCOL", KAFKA_SECURITY["security_protocol"], PROTOCOLS)
 AGENT_SASL_MECHANISM = env.text("AGENT_SASL_MECHANISM", "")
 AGENT_SSL_CAFILE = env.text("AGENT_SSL_CAFILE", "")
-# What a machine is told when it is enrolled: how agents reach Kafka, which may be another way than the server's own.
-AGENT_BOOTSTRAP_SERVERS = env.text("AGENT_BOOTSTRAP_SERVERS", KAFKA_BOOTSTRAP_SERVERS)
-AGENT_SECURITY_PROTOCOL = env.choice("AGENT_SECURITY_PROTOCOL", KAFKA_SECURITY["security_protocol"], PROTOCOLS)
-AGENT_SASL_MECHANISM = env.text("AGENT_SASL_MECHANISM", "")
-AGENT_SSL_CAFILE = env.text("AGENT_SSL_CAFILE", "")
 # Quarter hours are kept for ever; raw samples longer than usage may come late.
 USAGE_RETENTION_DAYS = env.whole(
     "USAGE_RETENTION_DAYS", max(400, USAGE_MAX_AGE_DAYS + 1), low=USAGE_MAX_AGE_DAYS + 1, high=36_600
 )
+METRICS_PORT = env.whole("METRICS_PORT", 0, low=0, high=65_535)
+METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
 INVOICE_PREFIX = env.text("INVOICE_PREFIX", "CH")
 CREDIT_NOTE_PREFIX = env.text("CREDIT_NOTE_PREFIX", "CN")
 INVOICE_SERIES = env.choice("INVOICE_SERIES", "yearly", ("yearly", "continuous"))
@@ -208,7 +231,7 @@ REST_FRAMEWORK = {
         "accounts.keys.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.MayAsk"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],

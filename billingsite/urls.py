@@ -3,9 +3,12 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from accounts import password_views as passwords
+from accounts import settings_views as doors
 from accounts.views import SignIn, SignOut
 from billingsite.dashboard import fleet_json
-from billingsite.health import healthz
+from billingsite.health import healthz, readyz
+from billingsite.metrics import metrics
 from invoices import views as invoices
 from usage import agent_views as agents
 from usage import views as usage
@@ -31,10 +34,25 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("plan/", invoices.plan, name="plan"),
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
+    path("confirm/", doors.confirm, name="confirm"),
+    path("settings/", doors.overview, name="settings"),
+    path("settings/keys/", doors.keys, name="keys"),
+    path("settings/keys/new/", doors.key_new, name="key-new"),
+    path("settings/keys/<int:pk>/rotate/", doors.key_rotate, name="key-rotate"),
+    path("settings/keys/<int:pk>/revoke/", doors.key_revoke, name="key-revoke"),
+    path("settings/members/", doors.member_set, name="member-set"),
+    path("settings/members/<int:pk>/remove/", doors.member_remove, name="member-remove"),
+    path("settings/sessions/<int:pk>/end/", doors.session_end, name="session-end"),
+    path("settings/password/", passwords.Change.as_view(), name="password-change"),
+    path("password/", passwords.Lost.as_view(), name="password-lost"),
+    path("password/sent/", passwords.Sent.as_view(), name="password-sent"),
+    path("password/<uidb64>/<token>/", passwords.New.as_view(), name="password-new"),
     path("admin/fleet.json", admin.site.admin_view(fleet_json), name="admin-fleet"),
     path("admin/", admin.site.urls),
     path("api/", include("billingsite.api_urls")),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 handler500 = "accounts.views.server_error"

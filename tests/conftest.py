@@ -10,6 +10,7 @@ from django.test import TransactionTestCase
 from kafka.admin import KafkaAdminClient
 from pytest_django import Settings
 
+from accounts import append_only
 from billingsite.broker import PARTITIONS, EmbeddedKafka
 from billingsite.kafka_node import free_ports
 from invoices import guards
@@ -24,9 +25,11 @@ def _thaw_and_empty_tables(case: TransactionTestCase) -> None:
     """Between tests even what is frozen must go; the guards step aside for that moment alone."""
     with connection.schema_editor() as editor:
         guards.drop(None, editor)
+        append_only.drop(editor, "accounts_auditentry")
     _empty_tables(case)
     with connection.schema_editor() as editor:
         guards.install(None, editor)
+        append_only.install(editor, "accounts_auditentry")
 
 
 TransactionTestCase._fixture_teardown = _thaw_and_empty_tables  # type: ignore[attr-defined]
