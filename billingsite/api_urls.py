@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.api import CustomerList, NoSuchPage
 from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
+from invoices.quote_api import BareQuotes, Quotes
 from usage.agent_api import ChangeKey, Enrol, Forward, Sync
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
 from usage.completeness_api import MachineCompleteness
@@ -18,6 +19,7 @@ from usage.rejected_api import (
     RejectedMany,
     RejectedReplay,
 )
+
 urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="api-schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema", authentication_classes=[]), name="api-docs"),
@@ -37,6 +39,8 @@ urlpatterns: list[URLPattern] = [
     path("v1/rejected-usage/<int:pk>/discard/", RejectedDiscard.as_view(), name="api-rejected-discard"),
     path("v1/rejected-usage/<str:act>/", RejectedMany.as_view(), name="api-rejected-many"),
     path("v1/plans/", PlanList.as_view(), name="api-plans"),
+    path("v1/quotes/", Quotes.as_view(), name="api-quotes"),
+    path("v1/quotes", BareQuotes.as_view(), name="api-quotes-bare"),
     path("v1/invoices/", InvoiceList.as_view(), name="api-invoices"),
     path("v1/invoices/<slug:number>/", InvoiceDetail.as_view(), name="api-invoice"),
     path("v1/invoices/<slug:number>/pdf", InvoicePdf.as_view(), name="api-invoice-pdf"),

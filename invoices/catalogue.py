@@ -1,5 +1,7 @@
 """Reads plans: subscriptions, published versions and their prices become terms that the rater understands."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -9,11 +11,13 @@ from accounts.models import Customer
 from invoices.models import PlanVersion, Price, Subscription, Tier
 from invoices.money import NANO
 from invoices.parts import Contract
+from invoices.plan_fields import PlanFileError
 from invoices.plan_price import Reading, dump_price, price_of
 from invoices.terms import Model, PriceTerms, Proration, TierTerms, VersionTerms
 from usage.periods import Period
 
 MICRO = 10**6
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 STORED = Reading(custom=None)  # Which meters there are was checked when it was stored.
 # What dump_price() says that a price and its tiers have columns for.
 COLUMN_KEYS = {
@@ -61,6 +65,25 @@ def _contract(subscription: Subscription) -> Contract:
         end=subscription.end,
         versions=[terms_of(version) for version in versions],
     )
+
+
+def offered_versions(code: str, customers: QuerySet[Customer] | None) -> list[VersionTerms]:
+    """Return the published versions of a plan that one of the customers ever subscribed to; None is every plan there is."""
+    versions = published_versions().filter(plan__code=code)
+    if customers is not None:
+        versions = versions.filter(plan__in=Subscription.objects.filter(customer__in=customers).values("plan"))
+    found = [terms_of(version) for version in versions]
+    if not found:
+        raise PlanFileError("plan", f"there is no published plan {code[:63]!r} of yours.")
+    return found
+
+
+def draft_of(code: str) -> VersionTerms:
+    """Return the draft of a plan, as if it had been in force for ever."""
+    draft = PlanVersion.objects.filter(plan__code=code, state=PlanVersion.State.DRAFT).first()
+    if draft is None:
+        raise PlanFileError("draft", f"plan {code[:63]!r} has no draft.")
+    return replace(terms_of(draft), effective_from=LONG_AGO)
 
 
 def details_of(terms: PriceTerms) -> dict[str, Any]:

@@ -25,10 +25,14 @@ class UnpricedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A quantity as measured. `size` base units are a unit; of a level and of a custom meter the base is a millionth."""
+    """A quantity as measured: `used` base units, of which `unit_size` are a unit.
+
+    A line keeps `whole`, of which `size` are a unit: base units, or millionths of a level and of a custom meter.
+    """
 
     used: Exact
     units: Fraction
+    unit_size: Exact
     size: Exact
     whole: int
     machines: tuple[Taken, ...]
@@ -38,7 +42,7 @@ class Measured:
     @staticmethod
     def nothing(window: str | None = None) -> "Measured":
         """Nothing was measured, as for a fee."""
-        return Measured(0, ZERO, 1, 0, (), window)
+        return Measured(0, ZERO, 1, 1, 0, (), window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +223,11 @@ def _labelled(steps: Sequence[Step], code: str) -> list[Step]:
 
 
 def _measured(price: PriceTerms, machines: Sequence[Taken], units: Fraction, scale: Scale, number: int | None = -1) -> Measured:
-    """A line keeps whole base units; a level and a custom meter have none, so they are kept in millionths."""
     used = sum(taken.quantity for taken in machines)
     known = price.meter in METERS and not price.is_level
     size = scale.size if known else MICRO
     whole = round_half_away(Fraction(used) if known else units * MICRO)
     if number == -1:
-        return Measured(used, units, size, whole, tuple(machines))
+        return Measured(used, units, scale.size, size, whole, tuple(machines))
     window, name = ("other", OTHER_TIMES) if number is None else (str(number), price.windows[number].name)
-    return Measured(used, units, size, whole, tuple(machines), window, name)
+    return Measured(used, units, scale.size, size, whole, tuple(machines), window, name)

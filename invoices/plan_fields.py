@@ -26,7 +26,7 @@ class PlanFileError(ValueError):
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}" if where else problem)
-        self.where = where
+        self.where, self.problem = where, problem
 
 
 def path(where: str, key: str) -> str:

@@ -16,7 +16,7 @@ from invoices.charges import Step
 from invoices.metering import Measured, measured
 from invoices.money import from_minor, rounded_text, to_minor
 from invoices.takers import MachineUsage, Part, Taken, in_units, taken, taken_before
-from invoices.terms import Model, PriceTerms, Proration
+from invoices.terms import ZERO, Model, PriceTerms, Proration
 from usage.periods import Period
 
 __all__ = ["Charge", "Line", "MachineUsage", "Part", "charges_of", "line_of", "rate"]
@@ -52,7 +52,7 @@ class Charge:
     def used_before(self) -> Fraction | None:
         """What was used earlier in the tier window, in the price's unit; None where tiers begin anew with the part."""
         before = taken_before(self.price, self.part)
-        return None if before is None else in_units(sum(before.values()), self.measured.size)
+        return None if before is None else in_units(sum(before.values()), self.measured.unit_size)
 
     @property
     def key(self) -> str:
@@ -82,6 +82,7 @@ class Line:
     amount_minor: int
     derivation: Mapping[str, Any]
     window: str = ""
+    units: Fraction = ZERO
 
 
 def rate(parts: Sequence[Part], whole: Period, zone: ZoneInfo) -> list[Line]:
@@ -123,6 +124,7 @@ def line_of(charge: Charge, zone: ZoneInfo) -> Line:
         amount_minor=amount_minor,
         derivation=explain.derivation(charge, amount_minor, zone),
         window=charge.measured.window_name,
+        units=charge.steps[0].quantity if flat else charge.units,
     )
 
 

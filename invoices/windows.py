@@ -6,6 +6,7 @@ A timeline is a list of (start, end, label) in epoch milliseconds that tiles its
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -18,13 +19,19 @@ DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
 
+@lru_cache(maxsize=64)
+def clock_changes(span: Period, zone: ZoneInfo) -> tuple[tuple[int, int, int], ...]:
+    """Return offsets(), once for all prices of a period."""
+    return tuple(offsets(span, zone))
+
+
 def week_timeline(windows: Sequence[Window], span: Period, zone: ZoneInfo) -> "Timeline[int | None]":
     """Return which window, by its number, holds when; None is outside all of them.
 
     Between two changes of the clocks local time is UTC and an offset, so an hour that occurs twice is in a window twice.
     """
     inside = sorted(
-        piece for start, end, offset in offsets(span, zone) for piece in _windows_between(windows, start, end, offset)
+        piece for start, end, offset in clock_changes(span, zone) for piece in _windows_between(windows, start, end, offset)
     )
     return list(_filled(inside, span))
 

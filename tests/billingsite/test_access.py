@@ -43,6 +43,7 @@ JSON = (401, 200, 404, 404, 404, 401)
 API = (401, 200, 404, 404, 404, 200)
 OPEN = (200, 200, 200, 200, 200, 200)
 DESK = (401, 404, 404, 404, 200, 404)
+ASKED_BY_POST = (401, 405, 405, 405, 405, 405)
 DESK_POST = (401, 404, 404, 404, 405, 404)
 STAFF = (302, 302, 302, 200, 200, 302)
 
@@ -81,6 +82,8 @@ TABLE: dict[str, tuple[dict[str, Any], str, tuple[int, ...]]] = {
     "api-samples": ({}, "?machine=acme-1", API),
     "api-estimate": ({}, ACME, API),
     "api-plans": ({}, ACME, API),
+    "api-quotes": ({}, "", ASKED_BY_POST),
+    "api-quotes-bare": ({}, "", ASKED_BY_POST),
     "api-invoices": ({}, ACME, API),
     "api-invoice": ({"number": "NUMBER"}, "", API),
     "api-invoice-pdf": ({"number": "NUMBER"}, "", API),

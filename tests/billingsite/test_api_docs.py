@@ -13,6 +13,8 @@ pytestmark = pytest.mark.django_db
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 EXAMPLES = re.findall(r"```http\nGET (\S+)\n```\n(?:\n```json\n(.+?)\n```)?", PAGE, re.DOTALL)
 
+POSTED = re.findall(r"```http\nPOST (\S+)\n\n(\{.+?\})\n```\n\n```json\n(.+?)\n```", PAGE, re.DOTALL)
+
 
 def differences(printed: Any, real: Any, where: str = "") -> list[str]:
     """Where a real answer lacks what is printed, or has another type there. Values may differ: the clock moves on."""
@@ -39,10 +41,19 @@ def test_an_example_is_true(world: World, request_line: str, printed: str) -> No
         assert differences(expected, answer.json()) == []
 
 
+@pytest.mark.parametrize(("url", "asked", "printed"), POSTED, ids=[url for url, _, _ in POSTED])
+def test_a_posted_example_is_answered_as_printed(world: World, url: str, asked: str, printed: str) -> None:  # noqa: F811
+    answer = world.clients["key"].post(url, asked, content_type="application/json")
+
+    assert answer.status_code == 200
+    assert differences(json.loads(printed), answer.json()) == []
+
+
 def test_the_page_shows_every_operation() -> None:
     described = (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text()
     paths = re.findall(r"^  (/api/v1/\S+):$", described, re.MULTILINE)
     shown = [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for url, _ in EXAMPLES]
+    shown += [url for url, _, _ in POSTED]
 
     assert len(paths) >= 12
     assert set(paths) == set(shown)

@@ -45,7 +45,8 @@ def resolver_of(description: dict[str, Any], schema: dict[str, Any]) -> jsonsche
 
 
 def json_operations(description: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    found = [(path, methods["get"]["responses"]["200"]["content"]) for path, methods in description["paths"].items()]
+    gets = [(path, methods["get"]) for path, methods in description["paths"].items() if "get" in methods]
+    found = [(path, operation["responses"]["200"]["content"]) for path, operation in gets]
     return [(path, content["application/json"]) for path, content in found if "application/json" in content]
 
 

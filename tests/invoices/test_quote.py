@@ -1,0 +1,535 @@
+"""Every key and every convention of the price document, alone and combined, with amounts that providers publish or by hand."""
+
+from typing import Any
+
+import pytest
+
+from invoices.plan_fields import PlanFileError
+from invoices.quote import answer, quote_json
+
+OCTOBER = {"start": "2026-10-01", "end": "2026-11-01"}
+
+
+def quoted(*prices: dict[str, Any], usage: Any = None, **more: Any) -> dict[str, Any]:
+    document = {"currency": "USD", "period": OCTOBER, "prices": list(prices), "usage": {} if usage is None else usage, **more}
+    return quote_json(answer(document))
+
+
+def amounts(quote: dict[str, Any]) -> list[str]:
+    return [line["amount"] for line in quote["lines"]]
+
+
+def of(meter: str, quantity: str, price: dict[str, Any], **more: Any) -> str:
+    """The total of one price with a total of usage."""
+    total: str = quoted({"meter": meter, **price}, usage={meter: quantity}, **more)["total"]
+    return total
+
+
+STRIPE_TIERS = [{"up_to": "5", "unit_price": "7"}, {"up_to": "10", "unit_price": "6.50"}, {"unit_price": "6"}]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "volume", "graduated"),
+    [
+        ("1", "7.00", "7.00"),
+        ("5", "35.00", "35.00"),
+        ("6", "39.00", "41.50"),
+        ("20", "120.00", "127.50"),
+        ("25", "150.00", "157.50"),
+    ],
+)
+def test_tiers_as_stripe_documents_them(quantity: str, volume: str, graduated: str) -> None:
+    """Stripe, "Tiered pricing": 1 to 5 at 7, 6 to 10 at 6.50, from 11 at 6, by volume and graduated."""
+    assert of("projects", quantity, {"model": "volume", "tiers": STRIPE_TIERS}) == volume
+    assert of("projects", quantity, {"model": "graduated", "tiers": STRIPE_TIERS}) == graduated
+
+
+def test_flat_fees_of_tiers_as_stripe_documents_them() -> None:
+    """Stripe, "Tiered pricing with a flat fee": 5 + 10 + ... a tier's flat amount is added once it is entered."""
+    tiers = [
+        {"up_to": "5", "unit_price": "5", "flat": "10"},
+        {"up_to": "10", "unit_price": "4", "flat": "20"},
+        {"unit_price": "3", "flat": "30"},
+    ]
+
+    assert of("projects", "12", {"model": "volume", "tiers": tiers}) == "66.00"
+    assert of("projects", "12", {"model": "graduated", "tiers": tiers}) == "111.00"
+
+
+def test_packages_as_stripe_documents_them() -> None:
+    """Stripe, "Package pricing": 25 per package of 5 units; 8 units are 2 packages."""
+    price = {"model": "package", "package_size": "5", "package_price": "25"}
+
+    assert [of("seats", quantity, price) for quantity in ("0.5", "5", "8", "10.001")] == ["25.00", "25.00", "50.00", "75.00"]
+
+
+AWS_TRANSFER = [
+    {"up_to": "10240", "unit_price": "0.09"},
+    {"up_to": "51200", "unit_price": "0.085"},
+    {"up_to": "153600", "unit_price": "0.07"},
+    {"unit_price": "0.05"},
+]
+
+
+@pytest.mark.parametrize(("gib", "total"), [("100", "0.00"), ("10340", "921.60"), ("60000", "5012.20"), ("200000", "13886.20")])
+def test_transfer_out_as_aws_publishes_it(gib: str, total: str) -> None:
+    """AWS EC2 on-demand, data transfer out to the internet: 100 GB free, then 10, 40, 100 and over 150 TB (of 1,024 GB)."""
+    price = {"unit": "GiB", "model": "graduated", "included": "100", "tiers": AWS_TRANSFER}
+
+    assert of("network_out", gib, price) == total
+
+
+def test_requests_as_aws_lambda_prices_them() -> None:
+    """AWS Lambda: 0.20 per million requests, one million free, 3 million cost 0.40; 0.0000166667 per GB-second."""
+    price = {"model": "per_unit", "divide_by": "1000000", "included": "1", "unit_price": "0.20"}
+
+    assert of("requests", "3000000", price) == "0.40"
+    assert of("gb_seconds", "1100000", {"model": "per_unit", "included": "400000", "unit_price": "0.0000166667"}) == "11.67"
+
+
+@pytest.mark.parametrize(("how", "total"), [("up", "3.00"), ("down", "2.00"), ("none", "2.50")])
+def test_a_quantity_is_divided_and_then_rounded(how: str, total: str) -> None:
+    assert of("messages", "2500", {"model": "per_unit", "divide_by": "1000", "round": how, "unit_price": "1"}) == total
+
+
+def test_a_percentage_and_a_fee_as_a_payment_provider_charges_them() -> None:
+    """Stripe's standard pricing in the US: 2.9 % + 30 cents for each charge; 100.00 costs 3.20."""
+    price = {"meter": "charges", "model": "percentage", "rate": "2.9%", "fixed": "0.30"}
+    events = [["2026-10-02T10:00:00Z", "100.00"], ["2026-10-03T10:00:00Z", "50.00"]]
+
+    assert quoted(price, usage={"charges": "100"})["total"] == "3.20"
+    assert quoted(price, usage={"charges": events})["total"] == "4.95"
+
+
+@pytest.mark.parametrize(
+    ("free", "total"),
+    [
+        ({"free_events": "1"}, "1.50"),
+        ({"free_amount": "120"}, "1.30"),
+        ({"free_events": "1", "free_amount": "120"}, "1.50"),
+        ({"free_events": "2", "free_amount": "100"}, "1.50"),
+        ({"free_events": "2"}, "0.00"),
+    ],
+)
+def test_whichever_is_reached_first_ends_the_free_part(free: dict[str, str], total: str) -> None:
+    """1 % and 1.00 each, of 100.00 and then of 50.00."""
+    events = [["2026-10-02T10:00:00Z", "100.00"], ["2026-10-03T10:00:00Z", "50.00"]]
+
+    assert (
+        quoted({"meter": "charges", "model": "percentage", "rate": "0.01", "fixed": "1", **free}, usage={"charges": events})[
+            "total"
+        ]
+        == total
+    )
+
+
+def test_a_graduated_percentage() -> None:
+    """As Stripe Connect and card schemes tier it: 2 % to 1,000, 1 % beyond."""
+    price = {"model": "graduated_percentage", "tiers": [{"up_to": "1000", "rate": "0.02"}, {"rate": "0.01"}]}
+
+    assert of("volume", "1500", price) == "25.00"
+
+
+def test_a_minimum_is_a_line_of_its_own_and_a_maximum_acts_inside_the_line() -> None:
+    price = {"meter": "cpu", "model": "per_unit", "unit_price": "0.04", "minimum": "5", "maximum": "10"}
+
+    assert amounts(quoted(price, usage={"cpu": "100"})) == ["4.00", "1.00"]
+    assert amounts(quoted(price, usage={"cpu": "200"})) == ["8.00"]
+    assert amounts(quoted(price, usage={"cpu": "300"})) == ["10.00"]
+    assert [(line["kind"], line["amount"]) for line in quoted(price)["lines"]] == [("minimum_true_up", "5.00")]
+
+
+def test_a_minimum_is_prorated_and_compared_with_rounded_usage() -> None:
+    """Half of October's days: 3.10 x 16/31 = 1.60; usage of 1.005 prints as 1.01."""
+    price = {"meter": "x", "model": "per_unit", "unit_price": "1", "minimum": "3.10", "active": ["", "2026-10-17T00:00:00Z"]}
+
+    assert amounts(quoted(price, usage={"x": [["2026-10-02T00:00:00Z", "1.005"]]})) == ["1.01", "0.59"]
+
+
+def test_a_commitment_on_the_whole_invoice_comes_before_discounts() -> None:
+    prices = ({"model": "flat", "unit_price": "10"}, {"meter": "cpu", "model": "per_unit", "unit_price": "0.04"})
+
+    quote = quoted(
+        *prices, usage={"cpu": "100"}, commitment="20", discounts=[{"percent": "10"}], taxes=[{"rate": "0.19"}], credits=["5"]
+    )
+
+    assert amounts(quote) == ["10.00", "4.00", "6.00"]
+    assert [quote[key] for key in ("subtotal", "discount", "tax", "credit", "total")] == [
+        "20.00",
+        "2.00",
+        "3.42",
+        "5.00",
+        "16.42",
+    ]
+
+
+def test_tax_that_is_included_and_tax_by_line() -> None:
+    price = {"meter": "a", "model": "per_unit", "unit_price": "0.13"}
+    three = (price, {**price, "meter": "b"}, {**price, "meter": "c"})
+    usage = {"a": "1", "b": "1", "c": "1"}
+
+    assert quoted(*three, usage=usage, taxes=["0.19"])["tax"] == "0.07"
+    assert quoted(*three, usage=usage, taxes=["0.19"], tax_rounding="line")["tax"] == "0.06"
+    assert (
+        quoted({**price, "unit_price": "119"}, usage={"a": "1"}, taxes=[{"rate": "19%", "inclusive": True}])["total"] == "119.00"
+    )
+
+
+WINDOWS = [{"name": "peak", "days": [1, 2, 3, 4, 5], "from": "08:00", "to": "20:00", "unit_price": "0.10"}]
+TIME_OF_USE = {"meter": "cpu", "model": "time_of_use", "unit_price": "0.02", "windows": WINDOWS}
+
+
+def test_a_window_is_half_open_and_a_line_of_its_own() -> None:
+    """Monday 5 October 2026 in Berlin: 07:59 is outside, 08:00 is inside, 20:00 is outside."""
+    events = [["2026-10-05T07:59:00+02:00", "1"], ["2026-10-05T08:00:00+02:00", "10"], ["2026-10-05T20:00:00+02:00", "100"]]
+
+    lines = quoted(TIME_OF_USE, usage={"cpu": events}, timezone="Europe/Berlin")["lines"]
+
+    assert [(line["window"], line["quantity"], line["amount"]) for line in lines] == [
+        ("peak", "10", "1.00"),
+        ("other times", "101", "2.02"),
+    ]
+
+
+def test_a_level_through_a_window_is_cut_at_its_edges() -> None:
+    """One core from 07:30 to 08:30 local: half an hour on each side."""
+    levels = [["2026-10-05T07:30:00+02:00/2026-10-05T08:30:00+02:00", "1"]]
+
+    lines = quoted(TIME_OF_USE, usage={"cpu": levels}, timezone="Europe/Berlin")["lines"]
+
+    assert [line["quantity"] for line in lines] == ["0.5", "0.5"]
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", "23"), ("2026-10-25", "25"), ("2026-10-24", "24")])
+def test_a_level_is_billed_by_elapsed_hours(day: str, hours: str) -> None:
+    """Berlin's shortest and longest day of 2026."""
+    following = {"2026-03-29": "2026-03-30", "2026-10-25": "2026-10-26", "2026-10-24": "2026-10-25"}[day]
+    period = {"start": day, "end": following}
+    level = [["2026-01-01T00:00:00Z/2026-12-31T00:00:00Z", "1"]]
+
+    line = quoted(
+        {"meter": "cpu", "model": "per_unit", "unit_price": "1"}, usage={"cpu": level}, timezone="Europe/Berlin", period=period
+    )["lines"][0]
+
+    assert (line["quantity"], line["amount"]) == (hours, f"{hours}.00")
+
+
+@pytest.mark.parametrize(("day", "night"), [("2026-03-29", "4"), ("2026-10-25", "6"), ("2026-10-24", "5")])
+def test_a_window_at_night_has_the_hours_that_the_clock_had(day: str, night: str) -> None:
+    """01:00 to 06:00 in Berlin, where 02:00 to 03:00 is missing in March and there twice in October."""
+    following = {"2026-03-29": "2026-03-30", "2026-10-25": "2026-10-26", "2026-10-24": "2026-10-25"}[day]
+    price = {**TIME_OF_USE, "windows": [{"name": "night", "from": "01:00", "to": "06:00", "unit_price": "1"}]}
+
+    lines = quoted(
+        price,
+        usage={"cpu": [["2026-01-01T00:00:00Z/2026-12-31T00:00:00Z", "1"]]},
+        timezone="Europe/Berlin",
+        period={"start": day, "end": following},
+    )["lines"]
+
+    assert (lines[0]["window"], lines[0]["quantity"]) == ("night", night)
+
+
+def test_a_window_past_midnight_belongs_to_the_day_it_began() -> None:
+    """Friday 22:00 to 06:00: Saturday 05:00 is in it, Friday 05:00 is not."""
+    price = {**TIME_OF_USE, "windows": [{"name": "friday night", "days": [5], "from": "22:00", "to": "06:00", "unit_price": "1"}]}
+    events = [
+        ["2026-10-02T05:00:00Z", "1"],
+        ["2026-10-02T23:00:00Z", "2"],
+        ["2026-10-03T05:00:00Z", "4"],
+        ["2026-10-03T06:00:00Z", "8"],
+    ]
+
+    assert [line["quantity"] for line in quoted(price, usage={"cpu": events})["lines"]] == ["6", "9"]
+
+
+SPOT = [["2026-10-01T00:00:00Z", "0.0416"], ["2026-10-01T06:00:00Z", "0.0312"], ["2026-10-01T18:00:00Z", "0.0520"]]
+
+
+def test_a_spot_price_holds_from_its_instant_until_the_next() -> None:
+    """As an AWS spot price history reads: 6 h at 0.0416, 12 h at 0.0312, 6 h at 0.0520 are 0.2496 + 0.3744 + 0.3120."""
+    price = {"meter": "cpu", "model": "spot_series", "series": SPOT}
+
+    line = quoted(price, usage={"cpu": [["2026-10-01T00:00:00Z/2026-10-02T00:00:00Z", "1"]]})["lines"][0]
+
+    assert (line["exact"], line["amount"]) == ("0.936", "0.94")
+
+
+def test_usage_is_cut_at_a_change_in_the_middle_of_a_quarter_hour() -> None:
+    """One core from 05:45 to 06:15: a quarter at 0.0416 and a quarter at 0.0312; an event at the change has the new price."""
+    price = {"meter": "cpu", "model": "spot_series", "series": SPOT}
+
+    held = quoted(price, usage={"cpu": [["2026-10-01T05:52:30Z/2026-10-01T06:07:30Z", "100"]]})["lines"][0]
+    event = quoted(price, usage={"cpu": [["2026-10-01T06:00:00Z", "100"]]})["lines"][0]
+
+    assert held["exact"] == "0.91"
+    assert event["exact"] == "3.12"
+
+
+def test_usage_before_a_series_begins_is_refused_or_has_its_own_price() -> None:
+    price = {"meter": "cpu", "model": "spot_series", "series": SPOT[1:]}
+    usage = {"cpu": [["2026-10-01T00:00:00Z", "10"]]}
+
+    with pytest.raises(ValueError, match="no price before the first"):
+        quoted(price, usage=usage)
+    assert quoted({**price, "unit_price": "0.10"}, usage=usage)["total"] == "1.00"
+
+
+def test_a_price_follows_demand_between_floor_and_cap() -> None:
+    """Target 50 %: at 75 % times 1.5, at 10 % the floor of 0.5, at 100 % the cap of 1.8."""
+    loads = [["2026-10-01T00:00:00Z", "0.75"], ["2026-10-01T01:00:00Z", "0.10"], ["2026-10-01T02:00:00Z", "1"]]
+    price = {
+        "meter": "cpu",
+        "model": "per_unit",
+        "unit_price": "1",
+        "demand": {"target": "50%", "floor": "0.5", "cap": "1.8", "loads": loads},
+    }
+
+    quote = quoted(price, usage={"cpu": [["2026-10-01T00:00:00Z/2026-10-01T03:00:00Z", "10"]]})
+
+    assert quote["total"] == "38.00"
+
+
+def test_averages_peaks_and_the_95th_percentile() -> None:
+    """October has 744 hours. 100 values of 1 to 100: the top five fall away, the next is 95, as transit providers bill it."""
+    values = [[f"2026-10-01T{n // 60:02}:{n % 60:02}:00Z", str(n + 1)] for n in range(100)]
+    level = [["2026-10-01T00:00:00Z/2026-10-16T12:00:00Z", "10"]]
+    price = {"meter": "bandwidth", "model": "per_unit", "unit_price": "1"}
+
+    assert quoted({**price, "aggregation": "p95"}, usage={"bandwidth": values})["total"] == "95.00"
+    assert quoted({**price, "aggregation": "max"}, usage={"bandwidth": values})["total"] == "100.00"
+    assert quoted({**price, "aggregation": "time_average"}, usage={"bandwidth": level})["total"] == "5.00"
+
+
+@pytest.mark.parametrize(("count", "value"), [(19, "19.00"), (20, "19.00"), (39, "38.00"), (40, "38.00")])
+def test_the_top_five_percent_are_rounded_down(count: int, value: str) -> None:
+    values = [[f"2026-10-01T00:{n:02}:00Z", str(n + 1)] for n in range(count)]
+
+    assert (
+        quoted({"meter": "b", "model": "per_unit", "unit_price": "1", "aggregation": "p95"}, usage={"b": values})["total"]
+        == value
+    )
+
+
+def test_a_peak_of_levels_adds_what_overlaps_and_buckets_average() -> None:
+    levels = [["2026-10-01T00:00:00Z/2026-10-01T02:00:00Z", "3"], ["2026-10-01T01:55:00Z/2026-10-01T03:00:00Z", "4"]]
+    price = {"meter": "cpu", "model": "per_unit", "unit_price": "1", "aggregation": "max"}
+
+    assert quoted(price, usage={"cpu": levels})["total"] == "7.00"
+    assert quoted({**price, "bucket": "15"}, usage={"cpu": levels})["total"] == "4.33"
+    assert quoted({**price, "bucket": "5"}, usage={"cpu": levels})["total"] == "7.00"
+
+
+def test_reserved_cores_are_paid_for_in_full_and_more_has_its_own_price() -> None:
+    """4 cores for 744 hours at 0.03 are 89.28; 10 hours of 6 cores are 20 core-hours above, at 0.05."""
+    price = {"meter": "cpu", "model": "reserved", "reserved": "4", "unit_price": "0.03", "overage_price": "0.05"}
+
+    assert quoted(price)["total"] == "89.28"
+    assert quoted(price, usage={"cpu": [["2026-10-01T00:00:00Z/2026-10-01T10:00:00Z", "6"]]})["total"] == "90.28"
+
+
+def test_committed_bandwidth_with_bursts_by_the_95th_percentile() -> None:
+    """As IP transit is sold: 100 Mbit/s at 0.50, bursts at 0.60. The 95th percentile is 130, so 50.00 + 18.00."""
+    levels = [
+        ["2026-10-01T00:00:00Z/2026-10-30T00:00:00Z", "80"],
+        ["2026-10-30T00:00:00Z/2026-10-31T00:00:00Z", "900"],
+        ["2026-10-31T00:00:00Z/2026-11-01T00:00:00Z", "130"],
+    ]
+    price = {
+        "meter": "network_out",
+        "unit": "Mbit/s",
+        "model": "reserved",
+        "aggregation": "p95",
+        "reserved": "100",
+        "unit_price": "0.50",
+        "overage_price": "0.60",
+    }
+
+    assert quoted(price, usage={"network_out": levels})["total"] == "68.00"
+
+
+def test_prior_usage_in_the_year_moves_up_the_tiers() -> None:
+    """Convention 9: f(prior + quantity) - f(prior), for tiers, packages and what is included."""
+    tiers = {
+        "meter": "x",
+        "model": "graduated",
+        "tiers": [{"up_to": "100", "unit_price": "1"}, {"unit_price": "0.50"}],
+        "tier_window": "year",
+    }
+    package = {"meter": "x", "model": "package", "package_size": "100", "package_price": "10", "tier_window": "contract"}
+    free = {"meter": "x", "model": "per_unit", "unit_price": "1", "included": "60", "tier_window": "year"}
+
+    assert [quoted(price, usage={"x": "40"}, prior_quantity="80")["total"] for price in (tiers, package, free)] == [
+        "30.00",
+        "10.00",
+        "40.00",
+    ]
+    assert quoted({**package}, usage={"x": "20"}, prior_quantity={"x": "70"})["total"] == "0.00"
+    assert quoted({**tiers, "model": "volume"}, usage={"x": "40"}, prior_quantity="80")["total"] == "-20.00"
+    assert quoted({**tiers, "tier_window": "period"}, usage={"x": "40"}, prior_quantity="80")["total"] == "40.00"
+
+
+def test_late_usage_is_the_whole_period_rated_anew_less_what_was_billed() -> None:
+    """100 units were billed 5.00; with 50 more it is 7.00 by graduated tiers and 6.00 by volume; with none it is given back."""
+    tiers = [{"up_to": "100", "unit_price": "0.05"}, {"unit_price": "0.04"}]
+    graduated, volume = ({"meter": "cpu", "model": model, "tiers": tiers} for model in ("graduated", "volume"))
+
+    line = quoted(graduated, usage={"cpu": "150"}, already_billed={"cpu": "5.00"})["lines"][0]
+
+    assert (line["kind"], line["amount"]) == ("correction", "2.00")
+    assert quoted(volume, usage={"cpu": "110"}, already_billed="5.00")["total"] == "-0.60"
+    assert quoted(graduated, usage={"cpu": "100"}, already_billed="5.00")["lines"] == []
+    assert quoted(graduated, already_billed="5.00")["total"] == "-5.00"
+
+
+def test_a_fee_is_prorated_by_days_or_seconds_or_not() -> None:
+    """Lago's example of a 31-day month: joining on the 17th leaves 15 of 31 days."""
+    fee = {"model": "flat", "unit_price": "31", "active": ["2026-10-17T12:00:00Z", ""]}
+
+    assert [quoted({**fee, "proration": how})["total"] for how in ("day", "second", "none")] == ["14.00", "14.50", "31.00"]
+
+
+def test_a_fee_in_advance_gives_back_what_was_not_held() -> None:
+    """Credit and charge are lines of their own: 30.00 and 50.00 a month, changed on the 11th of a month of 30 days."""
+    change = "2026-11-11T00:00:00Z"
+    old = {"name": "Old", "model": "flat", "unit_price": "30", "billed": "advance", "active": ["", change]}
+    new = {"name": "New", "model": "flat", "unit_price": "50", "billed": "advance", "active": [change, ""]}
+
+    quote = quoted(old, new, period={"start": "2026-11-01", "end": "2026-12-01"})
+
+    assert [(line["kind"], line["amount"]) for line in quote["lines"]] == [
+        ("flat_fee", "30.00"),
+        ("proration_credit", "-20.00"),
+        ("flat_fee", "33.33"),
+    ]
+    assert quote["total"] == "43.33"
+
+
+def test_a_price_version_inside_the_period_is_a_line_of_its_own() -> None:
+    old = {"meter": "cpu", "model": "per_unit", "unit_price": "0.04", "active": ["", "2026-10-17T00:00:00Z"]}
+    new = {"meter": "cpu", "model": "per_unit", "unit_price": "0.05", "active": ["2026-10-17T00:00:00Z", ""]}
+    events = [["2026-10-16T23:59:59Z", "100"], ["2026-10-17T00:00:00Z", "100"]]
+
+    assert amounts(quoted(old, new, usage={"cpu": events})) == ["4.00", "5.00"]
+
+
+def test_prices_by_class_and_label_take_their_machines_and_leave_the_others() -> None:
+    machines = [
+        {"code": "web", "usage": {"cpu": "100"}},
+        {"code": "gpu", "class": "gpu", "usage": {"cpu": "10"}},
+        {"code": "eu", "labels": {"region": "eu"}, "usage": {"cpu": "1"}},
+    ]
+    prices = (
+        {"name": "all", "meter": "cpu", "model": "per_unit", "unit_price": "0.01"},
+        {"name": "gpu", "meter": "cpu", "model": "per_unit", "unit_price": "1", "selector": "gpu"},
+        {"name": "eu", "meter": "cpu", "model": "per_unit", "unit_price": "7", "selector": {"region": "eu"}},
+    )
+
+    assert amounts(quoted(*prices, machines=machines)) == ["1.00", "10.00", "7.00"]
+
+
+def test_tiers_and_packages_can_count_by_machine() -> None:
+    machines = [{"code": f"m{n}", "usage": {"cpu": "60"}} for n in range(2)]
+    price = {"meter": "cpu", "model": "package", "package_size": "100", "package_price": "1"}
+
+    assert quoted(price, machines=machines)["total"] == "2.00"
+    assert quoted({**price, "per": "machine"}, machines=machines)["total"] == "2.00"
+    assert quoted({**price, "per": "machine", "package_size": "120"}, machines=machines)["total"] == "2.00"
+    assert quoted({**price, "package_size": "120"}, machines=machines)["total"] == "1.00"
+
+
+def test_amounts_have_their_currencys_decimals_and_round_half_away_from_zero() -> None:
+    price = {"meter": "x", "model": "per_unit", "unit_price": "0.5"}
+
+    assert [quoted(price, usage={"x": "1"}, currency=currency)["total"] for currency in ("JPY", "USD", "KWD")] == [
+        "1",
+        "0.50",
+        "0.500",
+    ]
+    assert quoted({**price, "unit_price": "0.005"}, usage={"x": "1"}, already_billed="0.02")["total"] == "-0.01"
+
+
+def test_no_usage_makes_no_line_and_usage_within_what_is_included_one_of_nothing() -> None:
+    price = {"meter": "x", "model": "per_unit", "unit_price": "1", "included": "10"}
+
+    assert quoted(price, usage={"x": "0"})["lines"] == []
+    assert amounts(quoted(price, usage={"x": "10"})) == ["0.00"]
+
+
+def test_many_keys_at_once() -> None:
+    """Converted 2,500 to 3 (up), less 1 included, 2 at 10.00 capped at 15.00, up to 18.00, less 10 %, plus 20 %, less 1.00."""
+    price = {
+        "meter": "calls",
+        "model": "graduated",
+        "divide_by": "1000",
+        "round": "up",
+        "included": "1",
+        "minimum": "18",
+        "maximum": "15",
+        "tiers": [{"unit_price": "10"}],
+    }
+    with pytest.raises(PlanFileError, match="maximum: is below the minimum"):
+        quoted(price, usage={"calls": "2500"})
+
+    quote = quoted(
+        {**price, "maximum": "25"}, usage={"calls": "2500"}, discounts=[{"rate": "0.1"}], taxes=["0.2"], credits=["1.00"]
+    )
+
+    assert amounts(quote) == ["20.00"]
+    assert quote["total"] == "20.60"
+
+
+def test_records_outside_the_period_are_counted_and_not_priced() -> None:
+    price = {"meter": "x", "model": "per_unit", "unit_price": "1"}
+
+    quote = quoted(
+        price, usage={"x": [["2026-09-30T23:59:59Z", "1"], ["2026-10-01T00:00:00Z", "10"], ["2026-11-01T00:00:00Z", "100"]]}
+    )
+
+    assert (quote["total"], quote["ignored_records"]) == ("10.00", 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"prices": []}, "prices: must be a list"),
+        ({"prices": [{"meter": "x", "model": "per_unit"}]}, "prices[0].unit_price: is missing."),
+        (
+            {"prices": [{"meter": "x", "model": "per_unit", "unit_price": 0.1}]},
+            "prices[0].unit_price: write a number as a string",
+        ),
+        ({"prices": [{"meter": "x", "model": "per_unit", "unit_price": "-1"}]}, "prices[0].unit_price: -1 is below zero"),
+        ({"prices": [{"meter": "x", "model": "per_unit", "unit_price": "1", "tiers": []}]}, "prices[0].tiers: is not a key here"),
+        ({"usage": {"y": "1"}}, "usage.y: has no price here."),
+        ({"usage": {"x": "1e5"}}, "usage.x: '1e5' is no plain decimal"),
+        ({"usage": {"x": "9" * 41}}, "usage.x: has more than 40 characters"),
+        ({"usage": {"x": [["2026-10-01", "1"]]}}, "usage.x[0][0]: 2026-10-01 00:00:00 is no instant with a zone"),
+        ({"usage": {"x": [["2026-10-02T00:00:00Z/2026-10-01T00:00:00Z", "1"]]}}, "usage.x[0][0]: ends before it begins."),
+        ({"usage": {"x": [["2026-10-02T00:00:00Z", "1"]] * 20_001}}, "usage.x: more than 20000 records in all."),
+        ({"period": {"start": "2026-10-01"}}, "period.end: is missing."),
+        ({"period": {"start": "2026-10-01", "end": "2026-10-01"}}, "period.end: is not after the start."),
+        ({"period": {"start": "2026-10-01", "end": "2028-10-01"}}, "period.end: is more than 400 days"),
+        ({"timezone": "Mars/Olympus"}, "timezone: 'Mars/Olympus' is no time zone"),
+        ({"currency": "usd"}, "currency: 'usd' is no ISO 4217 code"),
+        ({"taxes": [{"rate": "19"}]}, "taxes[0].rate: 19 is above one"),
+        ({"taxes": [{"rate": "0.1"}, {"rate": "0.1", "included": True}]}, "taxes: prices include all taxes, or none."),
+        ({"discounts": [{"rate": "0.1", "fixed": "1"}]}, "discounts[0]: has one of"),
+        ({"credits": [{"amount": "0.001"}]}, "credits[0].amount: '0.001' has more than 2 decimals."),
+        ({"already_billed": {"y": "1"}}, "already_billed.y: is no meter"),
+        ({"tax_rounding": "never"}, "tax_rounding: 'never' is none of rate, line."),
+        ({"colour": "red"}, "colour: is not a key here."),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(wrong: dict[str, Any], said: str) -> None:
+    right: dict[str, Any] = {
+        "currency": "USD",
+        "period": OCTOBER,
+        "usage": {"x": "1"},
+        "prices": [{"meter": "x", "model": "per_unit", "unit_price": "1"}],
+    }
+    assert quote_json(answer(right))["total"] == "1.00"
+
+    with pytest.raises(PlanFileError) as refusal:
+        answer({**right, **wrong})
+
+    assert said in str(refusal.value)
