@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Q, Sum
+from django.db.models import Count, F, Max, Q, Sum
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils.timezone import now
@@ -18,11 +18,12 @@ from billingsite.health import offsets_age_s
 from invoices.models import Invoice
 from invoices.money import amount_text
 from usage.fleet import SILENT_MS
-from usage.models import IngestOffset, Machine, RejectedMessage, UsageBucket
+from usage.models import IngestIncident, IngestOffset, Machine, Reason, RejectedMessage, UsageBucket, WorkerBeat
 from usage.periods import to_ms
 from usage.recent import WINDOW_MS, recent
 
 LOCALE = "en-GB"
+BEAT_S = 60
 QUIET_S = 120  # With machines reporting, no batch for so long means that the worker or the broker stands still.
 
 
@@ -64,8 +65,11 @@ def figures(request: HttpRequest, moment: datetime) -> Iterator[Figure]:
     """Yield the figures; what an invoice says only for those who may see invoices."""
     today = datetime.combine(moment.astimezone(UTC).date(), time.min, tzinfo=UTC)
     yield _rate()
+    yield _lag(moment)
+    yield _newest(moment)
     yield _samples(today)
     yield _rejected(today)
+    yield _incidents()
     yield _silent(moment)
     if request.user.has_perm("invoices.view_invoice"):
         yield _revenue(today.replace(day=1))
@@ -81,6 +85,40 @@ def _rate() -> Figure:
     return Figure("rate", "Messages / s", "–", note, reverse("admin:usage_ingestoffset_changelist"), alarm)
 
 
+def _lag(moment: datetime) -> Figure:
+    """What Kafka holds that is not stored yet, as the workers last said. A worker that stops in order leaves no beat behind."""
+    beats = list(WorkerBeat.objects.order_by("beat_at"))
+    if not beats:
+        return Figure("lag", "Messages behind", "–", "No worker is running", reverse("admin:usage_workerbeat_changelist"))
+    lag: dict[str, int] = {}
+    for beat in beats:
+        lag |= beat.lag
+    age_s = int((moment - beats[-1].beat_at).total_seconds())
+    fresh = sum((moment - beat.beat_at).total_seconds() <= BEAT_S for beat in beats)
+    note = f"{fresh} worker{'' if fresh == 1 else 's'}" if fresh else f"no sign of a worker since {ago(age_s)}"
+    url = reverse("admin:usage_workerbeat_changelist")
+    return Figure("lag", "Messages behind", number(sum(lag.values()), 0, LOCALE), note, url, alarm=not fresh)
+
+
+def _newest(moment: datetime) -> Figure:
+    """How old the newest sample of any machine is: what live charts can show at best."""
+    newest = Machine.objects.filter(last_seen_ms__gt=0).aggregate(newest=Max("last_seen_ms"))["newest"]
+    url = reverse("admin:usage_machine_completeness_of_all")
+    if newest is None:
+        return Figure("newest", "Newest sample", "–", "No machine has reported", url)
+    return Figure("newest", "Newest sample", ago(max(0, (to_ms(moment) - newest) // 1000)), "of any machine", url)
+
+
+def _incidents() -> Figure:
+    """What nobody has seen to yet: streams that overlap or contradict themselves, loss that was accepted."""
+    rows = IngestIncident.objects.filter(acknowledged_at=None).order_by().values("kind")
+    counts = list(rows.annotate(count=Count("pk")).values_list("kind", "count"))
+    total = sum(count for _, count in counts)
+    note = ", ".join(f"{count} {IngestIncident.Kind(kind).label.lower()}" for kind, count in counts) or "all acknowledged"
+    url = reverse("admin:usage_ingestincident_changelist") + "?acknowledged_at__isempty=1"
+    return Figure("incidents", "Incidents, open", number(total, 0, LOCALE), note, url, alarm=total > 0)
+
+
 def _samples(today: datetime) -> Figure:
     machines = Machine.objects.values("pk")  # Named, so that the index by machine and time is used.
     found = UsageBucket.objects.filter(machine_id__in=machines, start_ms__gte=to_ms(today)).aggregate(total=Sum("samples"))
@@ -88,10 +126,15 @@ def _samples(today: datetime) -> Figure:
 
 
 def _rejected(today: datetime) -> Figure:
-    waiting = RejectedMessage.objects.filter(state=RejectedMessage.State.OPEN).count()
+    open_ones = RejectedMessage.objects.filter(state=RejectedMessage.State.OPEN)
+    by_reason = (
+        open_ones.order_by().values("reason").annotate(count=Count("pk")).order_by("-count").values_list("reason", "count")
+    )
+    waiting = sum(count for _, count in by_reason)
     fresh = RejectedMessage.objects.filter(rejected_at__gte=today).count()
+    most = "".join(f"; {count} {Reason(reason).label.lower()}" for reason, count in by_reason[:2])
     url = reverse("admin:usage_rejectedmessage_changelist") + "?state__exact=open"
-    return Figure("rejected", "Rejected, open", number(waiting, 0, LOCALE), f"{fresh} came today", url, alarm=waiting > 0)
+    return Figure("rejected", "Rejected, open", number(waiting, 0, LOCALE), f"{fresh} came today{most}", url, alarm=waiting > 0)
 
 
 def _silent(moment: datetime) -> Figure:

@@ -1,6 +1,8 @@
-"""What a load balancer and a monitor ask: is the database there, and does the worker still store?"""
+"""What a load balancer and a monitor ask: is this process alive, is its database there, and does a worker still store?"""
 
 import logging
+from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.models import Max
@@ -8,10 +10,13 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from kafka.errors import KafkaError
 
-from usage.models import IngestOffset
+from usage.broker import answers
+from usage.models import IngestOffset, WorkerBeat
 
 log = logging.getLogger(__name__)
+FRESH = timedelta(seconds=60)
 
 
 @require_safe
@@ -28,6 +33,42 @@ def healthz(request: HttpRequest) -> JsonResponse:
         log.exception("The database does not answer")
         return JsonResponse({"status": "failing", "database": "away", "offsets_age_s": None}, status=503)
     return JsonResponse({"status": "ok", "database": "ok", "offsets_age_s": age_s})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Answer 200 where this server can do its work, else 503; with `?worker=1` and `?broker=1` only where those do theirs too.
+
+    Without them a web server is not taken out of service because a worker stands still: pages and invoices need none.
+    """
+    try:
+        found: dict[str, Any] = {"database": "ok", "worker": worker_state()}
+    except DatabaseError:
+        log.exception("The database does not answer")
+        return JsonResponse({"status": "failing", "database": "away"}, status=503)
+    ready = found["worker"] == "fresh" or "worker" not in request.GET
+    if "broker" in request.GET:
+        found["broker"] = _broker()
+        ready = ready and found["broker"] == "ok"
+    return JsonResponse({"status": "ok" if ready else "failing", **found}, status=200 if ready else 503)
+
+
+def worker_state() -> str:
+    """`fresh` where a worker gave a sign of life in the last minute, `stale` where it stopped to, `none` where none is there."""
+    newest = WorkerBeat.objects.aggregate(newest=Max("beat_at"))["newest"]
+    if newest is None:
+        return "none"
+    return "fresh" if now() - newest <= FRESH else "stale"
+
+
+def _broker() -> str:
+    try:
+        answers()
+    except KafkaError as error:
+        log.warning("Kafka does not answer: %s", error)
+        return "away"
+    return "ok"
 
 
 def offsets_age_s() -> int | None:

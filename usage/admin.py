@@ -14,7 +14,7 @@ from usage import key_admin
 from usage.admin_forms import PlainForm
 from usage.completeness_admin import CompletenessPages
 from usage.desk import acknowledge
-from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
+from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample, WorkerBeat
 from usage.periods import from_ms
 from usage.rejected_admin import RejectedMessageAdmin
 
@@ -162,3 +162,9 @@ class IngestIncidentAdmin(ReadOnlyDesk):
         self.acknowledge_chosen(request, IngestIncident.objects.filter(pk=object_id))
         url = reverse("admin:usage_ingestincident_changelist")
         return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+
+
+@admin.register(WorkerBeat)
+class WorkerBeatAdmin(ReadOnlyDesk):
+    list_display = ("name", "started_at", "beat_at", "messages", "samples", "rejected", "fenced", "lag")
+    csv_fields = ("name", "started_at", "beat_at", "messages", "samples", "rejected", "fenced", "lag")

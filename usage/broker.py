@@ -1,9 +1,11 @@
 """How the server's processes reach Kafka: one place for the settings that exactly-once depends on."""
 
+import contextlib
 from typing import Any
 
 from django.conf import settings
 from kafka import KafkaConsumer
+from kafka.admin import KafkaAdminClient
 
 from usage.records import read_quickly
 
@@ -35,3 +37,9 @@ def usage_consumer(*, instance: str | None = None, **overrides: Any) -> KafkaCon
         "group_instance_id": instance,
     }
     return read_quickly(KafkaConsumer(**security(), **(options | overrides)))
+
+
+def answers(within_ms: int = 2_000) -> None:
+    """Return where a broker answers. Raise kafka.errors.KafkaError where none does in time."""
+    with contextlib.closing(KafkaAdminClient(**security(), bootstrap_timeout_ms=within_ms)) as client:
+        client.describe_cluster()

@@ -7,6 +7,7 @@ transaction as the rows. Kafka's redelivery and a second worker both meet the co
 
 import base64
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -79,6 +80,7 @@ class BatchResult:
     samples_stored: int = 0
     samples_duplicate: int = 0
     new: list[tuple[Decoded, list[Row]]] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
 
     def __iadd__(self, other: "BatchResult") -> "BatchResult":
         self.stored += other.stored
@@ -88,6 +90,7 @@ class BatchResult:
         self.samples_stored += other.samples_stored
         self.samples_duplicate += other.samples_duplicate
         self.new += other.new
+        self.reasons += other.reasons
         return self
 
 
@@ -135,6 +138,7 @@ def _write(position: Position, batch: list[Decoded], limits: Limits) -> BatchRes
             raise LostOwnership(f"{position.topic}-{position.partition} is no longer at {position.next_offset}")
         verdict, result = write_samples(batch, limits, position.using)
         _write_rejected(verdict, position.using)
+        result.reasons = Counter(refused.reason for _, refused in verdict.rejected)
         result.skipped = batch[-1].raw.offset + 1 - position.next_offset - len(batch)
         _move_offset(position, result)
     return result

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connections
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from usage import metrics
 from usage.ingest import BatchResult, LostOwnership, PoisonGuard, Position, accept_loss, open_offset, store
 from usage.live import LivePush
 from usage.models import IngestOffset
@@ -80,6 +81,7 @@ class Worker:
         self.clock = clock
         self.positions: dict[TopicPartition, IngestOffset] = {}
         self.total = BatchResult()
+        self.fenced = 0
         self._guard = PoisonGuard()
         self._flag = _Flag()
         self._outage = Outage()
@@ -115,6 +117,18 @@ class Worker:
     def close(self) -> None:
         """Leave the group at once, so that another worker takes over without waiting."""
         self.consumer.close(autocommit=False)
+
+    @property
+    def away(self) -> bool:
+        """Whether the database did not answer last time."""
+        return self._outage.count > 0
+
+    def renew(self, consumer: KafkaConsumer) -> None:
+        """Go on with another consumer, from where the database stands. What was counted stays."""
+        self.consumer = consumer
+        self.positions = {}
+        self._flag = _Flag()
+        consumer.subscribe([self.topic], listener=self._flag)
 
     def _fetch_and_store(self, timeout_s: float) -> BatchResult:
         fetched = self._poll(timeout_s)
@@ -181,8 +195,11 @@ class Worker:
         raws = [_raw(record, row.log_id) for record in records]
         position = Position(row.topic, row.topic_id, row.partition, row.next_offset, self.using)
         try:
-            result = store(position, raws, Limits(now_ms, self.max_age_ms), self._guard)
+            with metrics.BATCH_SECONDS.time():
+                result = store(position, raws, Limits(now_ms, self.max_age_ms), self._guard)
         except LostOwnership as lost:
+            self.fenced += 1
+            metrics.FENCED.inc()
             log.info("%s: reloading", lost)
             self.positions.pop(tp)
             self._flag.raised = True
@@ -194,6 +211,8 @@ class Worker:
     def _after_commit(self, tp: TopicPartition, row: IngestOffset, result: BatchResult, now_ms: int) -> None:
         """Everything here may fail or be lost: the batch is stored."""
         self._end_outage()
+        if result.new:
+            metrics.NEWEST.set(max(rows[-1].end_ms for _, rows in result.new) / 1000)
         if self.live is not None:
             self.live.add(result.new, now_ms)
         result.new = []
@@ -208,6 +227,7 @@ class Worker:
         outage = self._outage
         outage.retry_at = time.monotonic() + BACK_OFF_S[min(outage.count, len(BACK_OFF_S) - 1)]
         outage.count += 1
+        metrics.OUTAGES.inc()
         if time.monotonic() - outage.said_at >= QUIET_S:
             outage.said_at = time.monotonic()
             log.warning("The database does not answer (%s); nothing is lost, trying again", str(error).strip().split("\n")[0])

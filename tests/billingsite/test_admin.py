@@ -18,7 +18,7 @@ from invoices.plan_file import read
 from invoices.publishing import publish, save_draft, subscribe
 from tests.billingsite.test_access import PLAN
 from tests.cast import a_bucket, a_customer, a_machine, a_member, an_operator, signed_in
-from usage.models import IngestOffset, Reason, RejectedMessage, UsageSample
+from usage.models import IngestIncident, IngestOffset, Reason, RejectedMessage, UsageSample, WorkerBeat
 from usage.periods import BUCKET_MS, bucket_start, month, to_ms
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,8 @@ def test_an_empty_installation_raises_no_alarm(desk: Client) -> None:
     shown = figures(desk)
 
     assert {key: figure["value"] for key, figure in shown.items()} == {
-        "rate": "–", "samples": "0", "rejected": "0", "silent": "0", "revenue": "0", "waiting": "0",
+        "rate": "–", "lag": "–", "newest": "–", "samples": "0", "rejected": "0", "incidents": "0", "silent": "0", "revenue": "0",
+        "waiting": "0",
     }  # fmt: skip
     assert not any(figure["alarm"] for figure in shown.values())
     assert shown["rate"]["note"] == "Nothing consumed yet"
@@ -71,7 +72,28 @@ def test_open_rejections_ask_for_a_look_and_settled_ones_do_not(desk: Client) ->
     after = figures(desk)["rejected"]
 
     assert (before["value"], before["alarm"]) == ("0", False)
-    assert (after["value"], after["alarm"], after["note"]) == ("1", True, "1 came today")
+    assert (after["value"], after["alarm"], after["note"]) == ("1", True, "1 came today; 1 not json")
+
+
+def test_the_lag_is_the_workers_last_word_and_their_silence_is_an_alarm(desk: Client) -> None:
+    beat = {"started_at": now() - timedelta(hours=1), "lag": {"0": 1_200, "1": 34}}
+    WorkerBeat.objects.create(name="usage-1", beat_at=now(), **beat)
+    fresh = figures(desk)["lag"]
+    WorkerBeat.objects.update(beat_at=now() - timedelta(minutes=5))
+
+    stale = figures(desk)["lag"]
+
+    assert (fresh["value"], fresh["note"], fresh["alarm"]) == ("1,234", "1 worker", False)
+    assert (stale["note"], stale["alarm"]) == ("no sign of a worker since 5 min ago", True)
+
+
+def test_incidents_ask_for_a_look_until_they_are_acknowledged(desk: Client) -> None:
+    incident = IngestIncident.objects.create(kind="overlap", machine_code="web-1", detail="x")
+    before = figures(desk)["incidents"]
+    IngestIncident.objects.filter(pk=incident.pk).update(acknowledged_at=now())
+
+    assert (before["value"], before["note"], before["alarm"]) == ("1", "1 two streams metered the same time", True)
+    assert (figures(desk)["incidents"]["value"], figures(desk)["incidents"]["alarm"]) == ("0", False)
 
 
 def test_machines_are_silent_after_a_quarter_of_an_hour(desk: Client) -> None:
@@ -117,7 +139,7 @@ def test_staff_who_may_not_see_invoices_see_no_revenue() -> None:
     before = set(figures(signed_in(clerk)))
     clerk.user_permissions.add(Permission.objects.get(codename="view_invoice"))
 
-    assert before == {"rate", "samples", "rejected", "silent"}
+    assert before == {"rate", "lag", "newest", "samples", "rejected", "incidents", "silent"}
     assert set(figures(signed_in(clerk))) == before | {"revenue", "waiting"}
 
 

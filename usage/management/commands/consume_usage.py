@@ -10,18 +10,22 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from kafka.errors import KafkaError
 
+from usage import metrics, partitions
 from usage.broker import usage_consumer
 from usage.ingest import BatchResult, TooMuchPoison
 from usage.live import LivePush
+from usage.monitor import Bar, Monitor, name_of
+from usage.watchdog import Watchdog
 from usage.worker import LossFound, Worker, spare_the_collector
 
 log = logging.getLogger(__name__)
 REPORT_EVERY_S = 30.0
 DAY_MS = 86_400_000
 PATIENCE_S = 30.0
+CLOSE_WITHIN_MS = 5_000
 
 
 class Command(BaseCommand):
@@ -41,9 +45,11 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         spare_the_collector()
+        self._open_doors()
         live = LivePush()
         live.start()
         try:
+            self.instance = options["instance"]
             self.patience_s = PATIENCE_S if options["until_caught_up"] else math.inf
             worker = self._worker(live, options)
             self._run(worker, until_caught_up=options["until_caught_up"])
@@ -52,9 +58,21 @@ class Command(BaseCommand):
         finally:
             live.close()
 
+    def _open_doors(self) -> None:
+        """Metrics, and the days that samples go into. Without either the worker works."""
+        if settings.METRICS_PORT:
+            try:
+                metrics.serve(settings.METRICS_PORT, settings.METRICS_HOST)
+            except OSError as error:
+                log.warning("No metrics on %s:%s (%s)", settings.METRICS_HOST, settings.METRICS_PORT, error)
+        try:
+            partitions.make_ahead(int(time.time() * 1000))
+        except DatabaseError as error:
+            log.warning("The days ahead are not made (%s); samples go into the default partition", str(error).strip())
+
     def _worker(self, live: LivePush, options: dict[str, Any]) -> Worker:
         return Worker(
-            self._consumer(options["instance"]),
+            self._consumer(),
             options["topic"],
             max_age_ms=settings.USAGE_MAX_AGE_DAYS * DAY_MS,
             live=live,
@@ -62,12 +80,12 @@ class Command(BaseCommand):
             max_records=max(1, options["max_records"]),
         )
 
-    def _consumer(self, instance: str | None) -> Any:
+    def _consumer(self) -> Any:
         """Wait for a broker as long as it takes, with a line now and then; a drain waits half a minute."""
         deadline = time.monotonic() + self.patience_s
         while True:
             try:
-                return usage_consumer(instance=instance)
+                return usage_consumer(instance=self.instance)
             except KafkaError as error:
                 if time.monotonic() > deadline:
                     raise CommandError(
@@ -80,22 +98,38 @@ class Command(BaseCommand):
     def _run(self, worker: Worker, *, until_caught_up: bool) -> None:
         try:
             ends = worker.ends() if until_caught_up else None
-            while not self.stopping.is_set():
-                self._step(worker)
-                if ends is not None and _caught_up(worker, ends):
-                    break
+            watchdog, monitor = Watchdog(worker), Monitor(name_of(self.instance))
+            with Bar(worker, ends) as bar:
+                while not self.stopping.is_set():
+                    monitor.look(worker, self._step(worker))
+                    bar.move()
+                    if found := watchdog.stuck():
+                        self._renew(worker, found)
+                    if ends is not None and _caught_up(worker, ends):
+                        break
+            monitor.close()
         finally:
             worker.close()
             self.stdout.write(_summary(worker.total))
 
-    def _step(self, worker: Worker) -> None:
+    def _step(self, worker: Worker) -> BatchResult:
         try:
             result = worker.step(timeout_s=0.5)
         except KafkaError as error:
             log.warning("Kafka does not answer (%s: %s); trying again", type(error).__name__, error)
             self.stopping.wait(1.0)
-            return
+            return BatchResult()
         self._report(worker, result)
+        return result
+
+    def _renew(self, worker: Worker, found: str) -> None:
+        """The old consumer gets a moment to leave the group; the database keeps its partitions' positions anyway."""
+        log.error("%s: making the consumer anew", found)
+        try:
+            worker.consumer.close(autocommit=False, timeout_ms=CLOSE_WITHIN_MS)
+        except KafkaError as error:
+            log.warning("The old consumer did not close (%s)", error)
+        worker.renew(self._consumer())
 
     def _report(self, worker: Worker, result: BatchResult) -> None:
         """A line when messages were refused, and now and then while there is work."""
