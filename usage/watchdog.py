@@ -47,8 +47,7 @@ class Watchdog:
             return ""
         except KafkaError as error:
             self._unknown += 1  # A broker that is away looks the same as a client that lost its way: try a new one, seldom.
-            return f"Kafka did not answer {self._unknown} times ({error})" if self._unknown % PATIENCE_S = 60.0
-UNKNOWN_IN_A_ROW == 0 else ""
+            return f"Kafka did not answer {self._unknown} times ({error})" if self._unknown % UNKNOWN_IN_A_ROW == 0 else ""
 
     def _still(self, now: float) -> dict[TopicPartition, int]:
         """Where partitions are that have not moved for so long: the worker's own, or all of them where it has none."""
