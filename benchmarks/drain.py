@@ -20,7 +20,7 @@ POLL_S = 1.0
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--partitions", type=int, required=True, help="how many the worker waits for")
-    parser.add_argument("--max-records", type=int, default=10_000)
+    parser.add_argument("--max-records", type=int, default=20_000)
     options = parser.parse_args(arguments)
     django.setup()
     from django.conf import settings

@@ -18,7 +18,19 @@ MAY_IMPORT = {
     "billingsite": {"accounts", "usage", "invoices"},
 }
 PURE = {
-    "usage": ("buckets", "classify", "meters", "overlaps", "payload", "periods", "runs", "wire", "wire_errors"),
+    "usage": (
+        "buckets",
+        "classify",
+        "meters",
+        "overlaps",
+        "payload",
+        "periods",
+        "portions",
+        "quick",
+        "runs",
+        "wire",
+        "wire_errors",
+    ),
     "invoices": (
         "charges",
         "explain",

@@ -10,9 +10,10 @@ from usage.classify import Decoded
 from usage.keys import trust, verify_all
 from usage.models import Machine, MachineKey
 from usage.periods import to_ms
+from usage.quick import decode
 from usage.sealing import is_sealed, opened
 from usage.sql import VALUES_A_STATEMENT, chunks
-from usage.wire import Limits, Message, RawMessage, decode
+from usage.wire import Limits, Message, RawMessage
 from usage.wire_errors import Refused
 
 log = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ def usage_consumer(*, instance: str | None = None, **overrides: Any) -> KafkaCon
         "auto_offset_reset": "none",
         "isolation_level": "read_committed",
         "allow_auto_create_topics": False,
-        "max_poll_records": 10_000,
+        "max_poll_records": 20_000,
         "fetch_max_wait_ms": 100,
         "max_partition_fetch_bytes": 4 * 1024 * 1024,
         "session_timeout_ms": settings.KAFKA_SESSION_TIMEOUT_MS,

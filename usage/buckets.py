@@ -10,18 +10,31 @@ from usage.wire import Row
 Gains = dict[tuple[int, int], list[int]]
 
 
-def gains(rows: Iterable[tuple[int, Row]]) -> Gains:
-    """Return what the rows of (machine pk, row) add to each bucket (machine pk, start_ms)."""
+def gains(brought: Iterable[tuple[int, Iterable[Row]]]) -> Gains:
+    """Return what the rows of each (machine pk, rows) add to each bucket (machine pk, start_ms)."""
     sums: Gains = {}
-    for machine, row in rows:
-        start_ms, end_ms = row[1], row[2]
-        start = bucket_start(start_ms)
-        if end_ms <= start + BUCKET_MS:
-            _add(sums, (machine, start), [end_ms - start_ms, 1, *row[3:]])
-        else:
-            for part_start, amounts in split(row):
-                _add(sums, (machine, part_start), amounts)
+    for machine, rows in brought:
+        inside: dict[int, list[Row]] = {}
+        for row in rows:
+            start_ms = row[1]
+            start = start_ms - start_ms % BUCKET_MS
+            if row[2] <= start + BUCKET_MS:
+                if start in inside:
+                    inside[start].append(row)
+                else:
+                    inside[start] = [row]
+            else:
+                for part_start, amounts in split(row):
+                    _add(sums, (machine, part_start), amounts)
+        for start, together in inside.items():
+            _add(sums, (machine, start), _sum(together))
     return sums
+
+
+def _sum(rows: list[Row]) -> list[int]:
+    """What rows that lie inside one bucket add to it."""
+    _, starts, ends, *quantities = zip(*rows, strict=True)
+    return [sum(ends) - sum(starts), len(rows), *map(sum, quantities)]
 
 
 def split(row: Row) -> Iterator[tuple[int, list[int]]]:

@@ -38,7 +38,6 @@ class Verdict:
     readings: set[StreamKey] = field(default_factory=set)
     rejected: list[tuple[RawMessage, Refused]] = field(default_factory=list)
     accepted: list[tuple[Decoded, dict[SampleKey, Row]]] = field(default_factory=list)
-    samples_duplicate: int = 0
 
 
 def repeated_keys(batch: Iterable[Decoded], runs: Mapping[StreamKey, Runs]) -> list[SampleKey]:
@@ -95,7 +94,6 @@ def _accept(verdict: Verdict, item: Decoded, message: Message, stored: Mapping[S
             runs.add(lo, hi)
     else:
         verdict.readings.add(key)
-    verdict.samples_duplicate += len(message.rows) - len(fresh)
     verdict.accepted.append((item, fresh))
 
 

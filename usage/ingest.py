@@ -18,10 +18,11 @@ from django.utils.timezone import now
 from usage import overlaps, sql
 from usage.batch import decode_all
 from usage.buckets import gains
-from usage.classify import Decoded, SampleKey, StreamKey, Verdict, classify, repeated_keys
+from usage.classify import Decoded, StreamKey, Verdict, classify, repeated_keys
 from usage.models import IngestIncident, IngestOffset, RejectedMessage
 from usage.overlaps import Span
-from usage.wire import Limits, RawMessage, Row, claimed_machine
+from usage.portions import Brought, Portion, accepted, end_of, of_batch, others, portions, take_plain
+from usage.wire import Limits, RawMessage, claimed_machine
 from usage.wire_errors import Refused, claimed_span
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class BatchResult:
     skipped: int = 0
     samples_stored: int = 0
     samples_duplicate: int = 0
-    new: list[tuple[Decoded, list[Row]]] = field(default_factory=list)
+    new: list[Brought] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
 
     def __iadd__(self, other: "BatchResult") -> "BatchResult":
@@ -159,55 +160,57 @@ def write_samples(
 ) -> tuple[Verdict, BatchResult]:
     """Judge the batch by the books, then write runs, samples and buckets. Return the verdict and what became of it.
 
-    Call it inside a transaction. `admit_overlap` counts time that another stream of the machine has metered already.
+    Call it inside a transaction. Streams that bring nothing but what follows are taken whole; `verdict` holds the others.
+    `admit_overlap` counts time that another stream of the machine has metered already.
     """
-    streams = {(item.machine_pk, item.message.stream) for item in batch if item.message is not None}
-    machines = {machine for machine, _ in streams}
+    brought = of_batch(batch)
+    machines = {portion.machine for portion in brought}
     sql.lock_machines(machines, using)
-    runs = sql.load_runs(streams, using)
+    runs = sql.load_runs({portion.key for portion in brought}, using)
     before = {key: known.pairs() for key, known in runs.items()}
     known = sql.load_streams(machines, using)
-    contested = {} if admit_overlap else sql.load_metered(overlaps.contested(overlaps.hulls(batch), known), using)
-    verdict = classify(batch, runs, sql.load_rows(repeated_keys(batch, runs), using), contested)
+    contested = {} if admit_overlap else sql.load_metered(overlaps.contested(overlaps.hulls(brought), known), using)
+    plain = take_plain(brought, runs, contested)
+    rest = others(batch, brought, plain)
+    verdict = classify(rest, runs, sql.load_rows(repeated_keys(rest, runs), using), contested)
     sql.save_runs(before, {key: known.pairs() for key, known in verdict.runs.items()}, using)
-    inserted = sql.insert_samples(verdict.new, using)
-    sql.add_to_buckets(gains((key[0], row) for key, row in inserted.items()), using)
-    result = _result(verdict, inserted)
-    _note_streams(result, known, limits.now_ms, using)
-    sql.see_machines(_seen(result, limits.now_ms), using)
-    return verdict, result
+    judged = list(accepted(verdict))
+    inserted = sql.insert_samples([*plain, *portions(judged)], using)
+    sql.add_to_buckets(gains((portion.machine, portion.rows) for portion in inserted), using)
+    _note_streams(inserted, known, limits.now_ms, using)
+    sql.see_machines(_seen(inserted, limits.now_ms), using)
+    return verdict, _result(verdict, plain, judged, inserted)
 
 
-def _note_streams(result: BatchResult, known: Mapping[StreamKey, Span], now_ms: int, using: str) -> None:
+def _note_streams(inserted: Sequence[Portion], known: Mapping[StreamKey, Span], now_ms: int, using: str) -> None:
     """Write where a stream entered another quarter hour, and count what came late."""
-    fresh = overlaps.hulls(item for item, _ in result.new)
     late: dict[StreamKey, int] = {}
-    for item, rows in result.new:
-        if item.message is not None and item.message.version and rows[-1][2] < now_ms - LATE_MS:
-            key = (item.machine_pk, item.message.stream)
-            late[key] = late.get(key, 0) + len(rows)
-    grown = {key: overlaps.joined(known.get(key), span) for key, span in fresh.items()}
+    for portion in inserted:
+        if portion.version:
+            count = sum(len(rows) for _, rows in portion.messages if rows[-1][2] < now_ms - LATE_MS)
+            if count:
+                late[portion.key] = late.get(portion.key, 0) + count
+    grown = {key: overlaps.joined(known.get(key), span) for key, span in overlaps.hulls(inserted).items()}
     sql.save_streams({key: span for key, span in grown.items() if span != known.get(key) or key in late}, late, using)
 
 
-def _seen(result: BatchResult, now_ms: int) -> dict[int, tuple[int, int, int, int | None]]:
+def _seen(inserted: Sequence[Portion], now_ms: int) -> dict[int, tuple[int, int, int, int | None]]:
     """The newest sample's end, cores, MiB and the clock's skew of each machine with new rows.
 
     Kafka's timestamp is the machine's clock when it sent; how far it is from ours holds the way of the message too, so
     the one that took the shortest counts. A version 0 reading's timestamp is the time of its event and says nothing.
     """
     seen: dict[int, tuple[int, int, int, int | None]] = {}
-    for item, rows in result.new:
-        if item.message is None:
-            continue
-        end = max(row[2] for row in rows) if len(rows) > 1 else rows[0].end_ms
-        newest, cores, mib, skew = seen.get(item.machine_pk, (0, 0, 0, None))
-        if item.message.version:
-            gap = item.raw.timestamp_ms - now_ms
+    for portion in inserted:
+        newest, cores, mib, skew = seen.get(portion.machine, (0, 0, 0, None))
+        for item, rows in portion.messages:
+            end = max(map(end_of, rows)) if len(rows) > 1 else rows[0][2]
+            if end > newest and item.message is not None:
+                newest, cores, mib = end, item.message.cores, item.message.memory_mib
+        if portion.version:
+            gap = max(item.raw.timestamp_ms for item, _ in portion.messages) - now_ms
             skew = gap if skew is None or gap > skew else skew
-        if end > newest:
-            newest, cores, mib = end, item.message.cores, item.message.memory_mib
-        seen[item.machine_pk] = (newest, cores, mib, skew)
+        seen[portion.machine] = (newest, cores, mib, skew)
     return seen
 
 
@@ -253,20 +256,21 @@ def _rejected_row(raw: RawMessage, refused: Refused) -> RejectedMessage:
     )
 
 
-def _result(verdict: Verdict, inserted: dict[SampleKey, Row]) -> BatchResult:
+def _result(verdict: Verdict, plain: Sequence[Portion], judged: Sequence[Brought], inserted: Sequence[Portion]) -> BatchResult:
     """Count each message once. One whose samples were all there already is a duplicate, however that was found out."""
-    result = BatchResult(rejected=len(verdict.rejected), samples_duplicate=verdict.samples_duplicate)
-    all_new = inserted is verdict.new
-    for item, fresh in verdict.accepted:
-        rows = [row for key, row in fresh.items() if all_new or key in inserted]
-        result.samples_duplicate += len(fresh) - len(rows)
-        if rows:
-            result.stored += 1
-            result.samples_stored += len(rows)
-            result.new.append((item, rows))
-        else:
-            result.duplicate += 1
-    return result
+    messages = sum(len(portion.messages) for portion in plain) + len(judged)
+    samples = sum(len(portion.rows) for portion in plain)
+    samples += sum(len(item.message.rows) for item, _ in judged if item.message is not None)
+    stored = sum(len(portion.messages) for portion in inserted)
+    samples_stored = sum(len(portion.rows) for portion in inserted)
+    return BatchResult(
+        stored=stored,
+        duplicate=messages - stored,
+        rejected=len(verdict.rejected),
+        samples_stored=samples_stored,
+        samples_duplicate=samples - samples_stored,
+        new=[brought for portion in inserted for brought in portion.messages],
+    )
 
 
 def _move_offset(position: Position, result: BatchResult) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -67,7 +67,7 @@ class LivePush:
         if self._thread.is_alive():
             self._thread.join(timeout=SEND_TIMEOUT_S * 2)
 
-    def add(self, new: Iterable[tuple[Decoded, list[Row]]], now_ms: int) -> None:
+    def add(self, new: Iterable[tuple[Decoded, Sequence[Row]]], now_ms: int) -> None:
         """Take in stored rows; backlog and points closer than a second to the machine's last one are left out."""
         with self._lock:
             for item, rows in new:

@@ -15,7 +15,8 @@ from usage.wire import Row
 from usage.wire_errors import Refused
 
 if TYPE_CHECKING:
-    from usage.classify import Decoded, StreamKey
+    from usage.classify import StreamKey
+    from usage.portions import Portion
 
 # A new stream may begin before the old one's last sample ends: clocks are read twice, and slewed in between.
 HANDOVER_MS = 1_000
@@ -54,19 +55,14 @@ class Metered:
             raise Refused("overlap", f"sample {row.seq} lies in a day of another stream whose samples were pruned")
 
 
-def hulls(batch: Iterable["Decoded"]) -> dict["StreamKey", Span]:
+def hulls(brought: Iterable["Portion"]) -> dict["StreamKey", Span]:
     """Return the quarter hours, from the first to the last, that each stream meters in a batch. Version 0 meters no time."""
     found: dict[StreamKey, Span] = {}
-    for item in batch:
-        message = item.message
-        if message is None or not message.version:
-            continue
-        rows = message.rows
-        start, end = (rows[0][1], rows[0][2]) if len(rows) == 1 else (min(row[1] for row in rows), max(row[2] for row in rows))
-        key = (item.machine_pk, message.stream)
-        known = found.get(key)
-        found[key] = (start, end) if known is None else (min(start, known[0]), max(end, known[1]))
-    return {key: (bucket_start(start), bucket_start(end + BUCKET_MS - 1)) for key, (start, end) in found.items()}
+    for portion in brought:
+        if portion.version:
+            start, end = portion.time()
+            found[portion.key] = bucket_start(start), bucket_start(end + BUCKET_MS - 1)
+    return found
 
 
 def joined(one: Span | None, other: Span) -> Span:

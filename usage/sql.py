@@ -14,6 +14,7 @@ from usage.classify import SampleKey, StreamKey
 from usage.meters import QUANTITY_COLUMNS
 from usage.models import Machine, MachineStream, PrunedUsage, StreamRun, UsageBucket, UsageSample
 from usage.overlaps import Metered, Span
+from usage.portions import Portion
 from usage.runs import Runs
 from usage.wire import DAY_MS, MAX_INTERVAL_MS, Row
 
@@ -122,43 +123,53 @@ def load_rows(keys: Iterable[SampleKey], using: str) -> dict[SampleKey, Row]:
     return found
 
 
-def insert_samples(new: dict[SampleKey, Row], using: str) -> dict[SampleKey, Row]:
+def insert_samples(new: Sequence[Portion], using: str) -> Sequence[Portion]:
     """Insert the rows that are not there yet and return those. The unique key is the second wall behind the runs.
 
     The runs have told already what is new, so all rows go in at once; only where the wall stands in the way, in spite
     of the runs, are they taken back and sorted out one by one.
     """
     if not new:
-        return {}
+        return new
     try:
         with transaction.atomic(using=using):
             _insert_all(new, using)
         return new
     except IntegrityError:
-        inserted = _copy_missing(new, using) if is_postgres(using) else _insert_missing(new, using)
-        return {key: new[key] for key in inserted}
+        inserted: dict[StreamKey, set[int]] = {}
+        for machine, stream, seq in _copy_missing(new, using) if is_postgres(using) else _insert_missing(new, using):
+            inserted.setdefault((machine, stream), set()).add(seq)
+        parts = [portion.only(inserted.get(portion.key, ())) for portion in new]
+        return [part for part in parts if part.rows]
 
 
-def _insert_all(new: dict[SampleKey, Row], using: str) -> None:
+def _insert_all(new: Sequence[Portion], using: str) -> None:
     columns = ", ".join(SAMPLE_COLUMNS)
     with connections[using].cursor() as cursor:
         if is_postgres(using):
             _copy(cursor, f"{SAMPLES} ({columns})", new, using)
             return
         values = ", ".join(["%s"] * len(SAMPLE_COLUMNS))
-        rows = [(machine, stream.hex, *row) for (machine, stream, _), row in new.items()]
-        cursor.executemany(f"INSERT INTO {SAMPLES} ({columns}) VALUES ({values})", rows)  # noqa: S608 names from the models
+        cursor.executemany(f"INSERT INTO {SAMPLES} ({columns}) VALUES ({values})", _sqlite_rows(new))  # noqa: S608 names from the models
 
 
-def _copy(cursor: Any, target: str, new: dict[SampleKey, Row], using: str) -> None:
+def _copy(cursor: Any, target: str, new: Iterable[Portion], using: str) -> None:
     """COPY is psycopg's own, so its errors are made Django's here."""
     with connections[using].wrap_database_errors, cursor.copy(f"COPY {target} FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(PG_TYPES)
-        for (machine, stream, _), row in new.items():
-            copy.write_row((machine, stream, *row))
+        write = copy.write_row
+        for portion in new:
+            key = portion.key
+            for row in portion.rows:
+                write(key + row)
 
 
-def _copy_missing(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
+def _sqlite_rows(new: Iterable[Portion]) -> list[tuple[Any, ...]]:
+    keys = [((portion.machine, portion.stream.hex), portion.rows) for portion in new]
+    return [key + row for key, rows in keys for row in rows]
+
+
+def _copy_missing(new: Iterable[Portion], using: str) -> list[SampleKey]:
     columns = ", ".join(SAMPLE_COLUMNS)
     with connections[using].cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE {SAMPLES}) ON COMMIT DELETE ROWS")
@@ -170,12 +181,11 @@ def _copy_missing(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
         return [(machine, stream, seq) for machine, stream, seq in cursor.fetchall()]
 
 
-def _insert_missing(new: dict[SampleKey, Row], using: str) -> list[SampleKey]:
+def _insert_missing(new: Iterable[Portion], using: str) -> list[SampleKey]:
     inserted: list[SampleKey] = []
-    rows = [(machine, stream.hex, *row) for (machine, stream, _), row in new.items()]
     group = f"({', '.join(['%s'] * len(SAMPLE_COLUMNS))})"
     with connections[using].cursor() as cursor:
-        for part in chunks(rows, VALUES_A_STATEMENT // len(SAMPLE_COLUMNS)):
+        for part in chunks(_sqlite_rows(new), VALUES_A_STATEMENT // len(SAMPLE_COLUMNS)):
             cursor.execute(
                 f"INSERT INTO {SAMPLES} ({', '.join(SAMPLE_COLUMNS)}) VALUES {', '.join([group] * len(part))}"  # noqa: S608 names from the models
                 f" ON CONFLICT DO NOTHING RETURNING {', '.join(KEY_COLUMNS)}",

@@ -52,7 +52,7 @@ def gains_by_stream(samples: QuerySet[UsageSample]) -> dict[tuple[uuid.UUID, int
         found[stream, bucket] = [int(amount) for amount in amounts]
     crossing = placed.filter(end_ms__gt=F("bucket") + BUCKET_MS).values_list("stream", *ROW_COLUMNS)
     for stream, *values in crossing.iterator(chunk_size=2_000):
-        for (_, bucket), amounts in gains([(0, Row(*values))]).items():
+        for (_, bucket), amounts in gains([(0, [Row(*values)])]).items():
             _add(found, (stream, bucket), amounts)
     return found
 

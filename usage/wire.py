@@ -110,7 +110,7 @@ class _Body(msgspec.Struct, gc=False):
 
 _decode_body: Callable[[bytes], _Body] = msgspec.json.Decoder(_Body, strict=True).decode
 # In a body of exactly the known fields: quotation marks of 6 names and 2 texts, and of 10 names a sample.
-_QUOTES, _QUOTES_A_SAMPLE = 16, 20
+QUOTES, QUOTES_A_SAMPLE = 16, 20
 
 
 def decode(raw: RawMessage, limits: Limits) -> Message:
@@ -165,7 +165,7 @@ def _body(value: bytes) -> _Body:
         body = _decode_body(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise wire_errors.explain(value) from None
-    if value.count(b'"') != _QUOTES + _QUOTES_A_SAMPLE * len(body.samples) or b"\\" in value:
+    if value.count(b'"') != QUOTES + QUOTES_A_SAMPLE * len(body.samples) or b"\\" in value:
         wire_errors.check(value)  # Unknown fields are welcome, a key that stands twice is not.
     return body
 
@@ -178,19 +178,19 @@ def _message(body: _Body) -> Message:
         raise Refused("out_of_range", f"host has {host.cores} cores and {host.memory_mib} MiB")
     return Message(
         version=1,
-        machine=_machine_id(body.machine),
-        stream=_stream(body.stream),
+        machine=machine_id(body.machine),
+        stream=stream_id(body.stream),
         cores=host.cores,
         memory_mib=host.memory_mib,
         rows=tuple([_row(sample, host) for sample in body.samples]),
     )
 
 
-_machine_id = lru_cache(NAMES_REMEMBERED)(wire_errors.machine_id)
+machine_id = lru_cache(NAMES_REMEMBERED)(wire_errors.machine_id)
 
 
 @lru_cache(NAMES_REMEMBERED)
-def _stream(text: str) -> uuid.UUID:
+def stream_id(text: str) -> uuid.UUID:
     try:
         stream = uuid.UUID(text)
     except ValueError:

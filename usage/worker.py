@@ -67,7 +67,7 @@ class Worker:
         max_age_ms: int,
         live: LivePush | None = None,
         accept_loss: bool = False,
-        max_records: int = 10_000,
+        max_records: int = 20_000,
         using: str = "default",
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -204,7 +204,7 @@ def test_a_record_that_the_database_refuses_is_found_and_the_rest_is_stored() ->
     real = sql.insert_samples
 
     def refuse(new: Any, using: str) -> Any:
-        if any(seq == 5 for _, _, seq in new):
+        if any(row.seq == 5 for portion in new for row in portion.rows):
             raise IntegrityError("planted")
         return real(new, using)
 

@@ -180,7 +180,13 @@ def test_only_machines_whose_streams_meet_are_looked_at() -> None:
 
 def test_an_ordinary_batch_asks_for_no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(sql, "load_metered", lambda machines, using: asked.append(machines))
+    real = sql.load_metered
+
+    def load(machines: Any, using: str) -> Any:
+        asked.append(machines)
+        return real(machines, using)
+
+    monkeypatch.setattr(sql, "load_metered", load)
 
     _store(body(sample(0)), body(sample(1)))
 

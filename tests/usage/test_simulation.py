@@ -17,8 +17,8 @@ from tests.usage import simulation
 from tests.usage.build import machine
 from usage import ingest, sql
 from usage.buckets import gains
-from usage.classify import classify as classify_batch
 from usage.models import IngestOffset
+from usage.portions import of_batch
 from usage.runs import Runs
 from usage.worker import Worker, spare_the_collector
 
@@ -100,16 +100,14 @@ def _reset_to_latest(patch: pytest.MonkeyPatch) -> None:
 
 
 def _buckets_for_duplicates(patch: pytest.MonkeyPatch) -> None:
-    real = gains
     seen: list[Any] = []
 
-    def classify(batch: Any, *books: Any) -> Any:
-        seen[:] = [(item.machine_pk, row) for item in batch if item.message for row in item.message.rows]
-        return real_classify(batch, *books)
+    def sort(batch: Any) -> Any:
+        seen[:] = [(portion.machine, portion.rows) for portion in of_batch(batch)]
+        return of_batch(batch)
 
-    real_classify = classify_batch
-    patch.setattr(ingest, "classify", classify)
-    patch.setattr(ingest, "gains", lambda rows: real(seen))
+    patch.setattr(ingest, "of_batch", sort)
+    patch.setattr(ingest, "gains", lambda rows: gains(seen))
 
 
 def _kafka_knows_better(patch: pytest.MonkeyPatch) -> None:

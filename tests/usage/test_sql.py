@@ -7,8 +7,10 @@ from django.db import IntegrityError, transaction
 
 from tests.usage.build import LIMITS, NOW_MS, STREAM, TOPIC_ID, body, machine, offset_row, paper, raw, sample
 from usage import sql
+from usage.classify import Decoded
 from usage.ingest import Position, store
 from usage.models import Machine, UsageSample
+from usage.portions import Portion
 from usage.wire import Row, identity_stream
 
 pytestmark = pytest.mark.django_db
@@ -18,13 +20,19 @@ def _row(seq: int, **changes: int) -> Row:
     return Row(seq, NOW_MS - 10_000, NOW_MS, 10_000, 1, 1, 1, 1, 1, 1, 1, 1)._replace(**changes)
 
 
+def _portion(machine_pk: int, *rows: Row) -> Portion:
+    item = Decoded(raw(b""))
+    return Portion(machine_pk, STREAM, 1, list(rows), [(item, [row]) for row in rows])
+
+
 def test_rows_that_are_there_already_are_left_out_and_the_others_inserted() -> None:
     pk = machine().pk
-    sql.insert_samples({(pk, STREAM, 1): _row(1)}, "default")
+    sql.insert_samples([_portion(pk, _row(1))], "default")
 
-    inserted = sql.insert_samples({(pk, STREAM, seq): _row(seq) for seq in range(4)}, "default")
+    inserted = sql.insert_samples([_portion(pk, *map(_row, range(4)))], "default")
 
-    assert sorted(seq for _, _, seq in inserted) == [0, 2, 3]
+    assert [row.seq for portion in inserted for row in portion.rows] == [0, 2, 3]
+    assert [len(portion.messages) for portion in inserted] == [3]
     assert UsageSample.objects.count() == 4
 
 
@@ -32,7 +40,7 @@ def test_a_row_that_breaks_a_rule_of_the_table_is_an_error_that_ingest_knows() -
     pk = machine().pk
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        sql.insert_samples({(pk, STREAM, 0): _row(0), (pk, STREAM, 1): _row(1, cpu_ms=-1)}, "default")
+        sql.insert_samples([_portion(pk, _row(0), _row(1, cpu_ms=-1))], "default")
 
     assert not UsageSample.objects.exists()
 
