@@ -8,12 +8,19 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import chaos, fuzz, ingest, latency, sockets
+from benchmarks import chaos, fuzz, ingest, invoices, latency, sockets
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
 
-BENCHMARKS: dict[str, ModuleType] = {"ingest": ingest, "latency": latency, "chaos": chaos, "fuzz": fuzz, "sockets": sockets}
+BENCHMARKS: dict[str, ModuleType] = {
+    "ingest": ingest,
+    "latency": latency,
+    "chaos": chaos,
+    "fuzz": fuzz,
+    "sockets": sockets,
+    "invoices": invoices,
+}
 
 
 def main(arguments: list[str]) -> int:

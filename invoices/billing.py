@@ -36,23 +36,8 @@ def draft(customer: Customer, period: Period, *, whole_history: bool = False) ->
 
     Raise BillingError where the period has a final invoice. For `whole_history` see estimate.preview().
     """
-    customer = ledger.locked(customer)
-    final = _final_within(customer, period)
-    if final is not None:
-        raise BillingError(f"{final} has billed that period already.")
-    content = preview(customer, period, whole_history=whole_history)
-    invoice = Invoice.objects.filter(customer=customer, period_start=period.start, state=Invoice.State.DRAFT).first()
-    if not content.lines:
-        if invoice is not None:
-            invoice.delete()
-        return None
-    invoice = invoice or Invoice(customer=customer, period_start=period.start, attempt=_voided(customer, period))
-    _copy(invoice, customer, content)
-    invoice.held = breaches(customer, content.lines, content.subtotal_minor, customer.currency)
-    invoice.save()
-    invoice.lines.all().delete()
-    InvoiceLine.objects.bulk_create(_row(invoice, position, line) for position, line in enumerate(content.lines, start=1))
-    return invoice
+    made = _draft(ledger.locked(customer), period, whole_history=whole_history)
+    return made[0] if made else None
 
 
 @transaction.atomic
@@ -66,19 +51,51 @@ def finalise(invoice: Invoice, at: datetime | None = None) -> Invoice:
     period = Period(invoice.period_start, invoice.period_end)
     if (over := _over_at(customer, period)) > moment:
         raise BillingError(f"The period runs until {over:%Y-%m-%d %H:%M} UTC; it can be finalised then.")
-    fresh = draft(customer, period, whole_history=True)
+    fresh = _finalise(customer, period, moment)
     if fresh is None:
         raise BillingError("There is nothing to bill any more; the draft is gone.")
     if fresh.waits:
         raise BillingError(f"Held for review: {' '.join(breach['text'] for breach in fresh.held)}")
-    fresh.issued_on = moment.astimezone(customer.zone).date()
-    fresh.due_on = fresh.issued_on + timedelta(days=customer.due_days)
-    fresh.number = invoice_number(fresh.issued_on)
-    fresh.state, fresh.finalised_at = Invoice.State.FINALISED, moment
-    fresh.content_hash = seal_of(fresh)
-    fresh.save()
-    ledger.post_invoice(fresh)
     return fresh
+
+
+def _draft(customer: Customer, period: Period, *, whole_history: bool) -> tuple[Invoice, list[InvoiceLine]] | None:
+    """Write the draft of a customer whose row is held, and return it with its lines."""
+    final = _final_within(customer, period)
+    if final is not None:
+        raise BillingError(f"{final} has billed that period already.")
+    content = preview(customer, period, whole_history=whole_history)
+    invoice = Invoice.objects.filter(customer=customer, period_start=period.start, state=Invoice.State.DRAFT).first()
+    if not content.lines:
+        if invoice is not None:
+            invoice.delete()
+        return None
+    if invoice is not None:
+        invoice.lines.all().delete()
+    invoice = invoice or Invoice(customer=customer, period_start=period.start, attempt=_voided(customer, period))
+    _copy(invoice, customer, content)
+    invoice.held = breaches(customer, content.lines, content.subtotal_minor, customer.currency)
+    invoice.save()
+    rows = [_row(invoice, position, line) for position, line in enumerate(content.lines, start=1)]
+    return invoice, InvoiceLine.objects.bulk_create(rows)
+
+
+def _finalise(customer: Customer, period: Period, at: datetime) -> Invoice | None:
+    """Draft with all that is known, and make that final unless it is held. Return None where there is nothing to bill."""
+    made = _draft(customer, period, whole_history=True)
+    if made is None:
+        return None
+    invoice, lines = made
+    if invoice.waits:
+        return invoice
+    invoice.issued_on = at.astimezone(customer.zone).date()
+    invoice.due_on = invoice.issued_on + timedelta(days=customer.due_days)
+    invoice.number = invoice_number(invoice.issued_on)
+    invoice.state, invoice.finalised_at = Invoice.State.FINALISED, at
+    invoice.content_hash = seal_of(invoice, lines)
+    invoice.save()
+    ledger.post_invoice(invoice)
+    return invoice
 
 
 @transaction.atomic
@@ -127,15 +144,19 @@ def close(customer: Customer, at: datetime | None = None) -> list[Invoice]:
     return touched
 
 
+@transaction.atomic
 def _close_period(customer: Customer, period: Period, at: datetime, *, whole_history: bool) -> Invoice | None:
     """Late usage of any age makes an invoice of its own in the newest month that is over, and joins one that is made anyway."""
-    invoice = draft(customer, period, whole_history=whole_history)
-    if invoice is None or _over_at(customer, period) + timedelta(hours=customer.grace_hours) > at:
-        return invoice
-    if invoice.waits:
+    customer = ledger.locked(customer)
+    if _over_at(customer, period) + timedelta(hours=customer.grace_hours) > at:
+        made = _draft(customer, period, whole_history=whole_history)
+        return made[0] if made else None
+    if not whole_history and _draft(customer, period, whole_history=False) is None:
+        return None
+    invoice = _finalise(customer, period, at)
+    if invoice is not None and invoice.waits:
         log.warning("%s is held for review: %s", invoice, invoice.held)
-        return invoice
-    return finalise(invoice, at)
+    return invoice
 
 
 def open_periods(customer: Customer, at: datetime) -> Iterator[Period]:
