@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Self
@@ -38,8 +39,17 @@ class BrokerError(Exception):
 class EmbeddedKafka:
     """A cluster of one or three brokers in a folder. `bootstrap` is what clients connect to."""
 
-    def __init__(self, folder: Path, *, brokers: int = 1, port: int = DEFAULT_PORT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        brokers: int = 1,
+        port: int = DEFAULT_PORT,
+        more: Callable[[Node], Mapping[str, object]] = lambda node: {},
+    ) -> None:
+        """`more` gives a node's properties beyond the usual ones, such as another listener."""
         self.folder = folder.absolute()
+        self.more = more
         self.ports = [port + offset for offset in range(brokers)]
         self.nodes: list[Node] = []
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -58,7 +68,7 @@ class EmbeddedKafka:
             self.jars = jars()
             self.nodes = self._nodes()
             for node in self.nodes:
-                kafka_node.write_settings(node, self.nodes)
+                kafka_node.write_settings(node, self.nodes, self.more(node))
             self._format()
             self._run()
         except JarsMissing as error:

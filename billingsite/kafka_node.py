@@ -4,7 +4,7 @@ import itertools
 import secrets
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,9 @@ class Node:
         return self.folder.parent / f"kafka-{self.id}.properties"
 
 
-def write_settings(node: Node, nodes: Sequence[Node]) -> None:
-    text = "".join(f"{key}={value}\n" for key, value in _settings(node, nodes).items())
+def write_settings(node: Node, nodes: Sequence[Node], more: Mapping[str, object]) -> None:
+    """Write the node's properties. `more` goes before what is said here."""
+    text = "".join(f"{key}={value}\n" for key, value in {**_settings(node, nodes), **more}.items())
     node.properties.write_text(text)
 
 
