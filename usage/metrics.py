@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus of itself, in its own process, where METRICS_PORT says; for the web see billingsite/metrics.py."""
+"""What a worker tells Prometheus of itself, in a door of its own (METRICS_PORT). For the web see billingsite/metrics.py."""
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
