@@ -34,6 +34,7 @@ def page(snapshot: Mapping[str, Any]) -> str:
         ("Last sent", f"{clock(snapshot['last_sent_ms'])}, {snapshot['last_sent_samples']} samples"),
         ("Server has", server_has(snapshot)),
         ("Lost", f"{sum(gap[2] for gap in snapshot['gaps'])} samples in {len(snapshot['gaps'])} gaps"),
+        ("Bridged", f"{sum(end - start for start, end in snapshot['bridged']) / 1000:.0f} s in which no agent ran"),
         ("Last error", snapshot["trouble"] or "none"),
     ]
     return "\n".join(f"{name:<16} {fact}" for name, fact in facts)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from agent.carried import Carried
 from agent.counters import CpuLimit, Reading, between
 from agent.samples import Host, Sample, split
 
@@ -28,8 +29,9 @@ class Clock:
 class Sampler:
     """Each call of `take` closes the interval that the call before opened: [start, end), the next start is this end."""
 
-    def __init__(self, source: Source, clock: Clock | None = None) -> None:
+    def __init__(self, source: Source, clock: Clock | None = None, boot: str = "") -> None:
         self.source = source
+        self.boot = boot
         self.clock = clock or Clock()
         self.host = self._has = source.host()
         self._cpu = CpuLimit()
@@ -48,6 +50,10 @@ class Sampler:
         self._before, self._start_ms = after, now_ms
         self._follow_the_clock(now_ms)
         return list(split(whole))
+
+    def carried(self) -> Carried:
+        """How the counters stood at the end of the last sample."""
+        return Carried(self.boot, self._start_ms, self.clock.monotonic_ns(), self._before)
 
     def _within_the_host(self, whole: Sample) -> Sample:
         """The server refuses a message that claims more than there is: a limit may be set below what is still in use."""

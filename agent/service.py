@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__, cgroup, enrolment, watermark
+from agent.carried import Carried, boot_name, bridge
 from agent.config import Config
 from agent.delivery import Delivery, Sender
 from agent.http_publisher import Fallback, HttpPublisher
@@ -46,7 +47,8 @@ class Service:
         self.identity = Identity(config, self.spool)
         self.server = Server(config.server, self.identity.key, config.api_key) if config.server else None
         self.interval = self._agreed_interval()
-        self.sampler = Sampler(source or Meters())
+        self.sampler = Sampler(source or Meters(), boot=boot_name())
+        self._bridge()
         self.gate = Gate(Mode.from_json(self.spool.recall("mode")))
         self.outbox = Outbox(config.machine, self.spool)
         self.delivery = Delivery(self._sender(), [self.outbox], self.gate)
@@ -60,7 +62,7 @@ class Service:
         if not samples:
             return
         host = self.sampler.host
-        self.disk_full = not self.spool.append(host, samples)
+        self.disk_full = not self.spool.append(host, samples, self.sampler.carried().to_json())
         self.recent.extend((host, sample) for sample in samples)
         cpu, memory = percentages(host, samples[-1])
         self.gate.observe(cpu, memory)
@@ -150,6 +152,7 @@ class Service:
             "trouble_since_ms": delivery.trouble_since_ms,
             "next_try_s": round(delivery.publisher.wait_s()),
             "gaps": [[gap.start_ms, gap.end_ms, gap.samples, gap.reason] for gap in self.spool.gaps()],
+            "bridged": [list(span) for span in self.spool.bridges()[-RECENT:]],
             "recent": [_point(host, sample) for host, sample in list(self.recent)],
         }
 
@@ -164,6 +167,17 @@ class Service:
         self.delivery.publisher.close(timeout_s=1)
         self.spool.close()
         self.lock.release()
+
+    def _bridge(self) -> None:
+        """Meter what counters tell of the time in which no agent ran."""
+        kept = Carried.from_json(self.spool.recall("carried"))
+        samples = bridge(kept, self.sampler.carried(), self.sampler.host)
+        if samples and self.spool.append(self.sampler.host, samples, self.sampler.carried().to_json()):
+            self.spool.note_bridge(samples[0].start_ms, samples[-1].end_ms)
+            log.info(
+                "no agent ran for %.1f s: CPU and bytes of that time are metered",
+                (samples[-1].end_ms - samples[0].start_ms) / 1000,
+            )
 
     def _agreed_interval(self) -> int:
         setting, _, asked = (self.spool.recall("interval") or "").partition(" ")

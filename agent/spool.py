@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS stream (one INTEGER PRIMARY KEY CHECK (one = 1), uuid
 CREATE TABLE IF NOT EXISTS sample ({", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)}, PRIMARY KEY (seq));
 CREATE TABLE IF NOT EXISTS gap (start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
     samples INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS bridge (start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 INSERT = f"INSERT INTO sample ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - our own names
@@ -75,12 +76,15 @@ class Spool:
         with self._lock:
             return Position(*self._db.execute("SELECT next, acknowledged, watermark, end_ms FROM stream").fetchone())
 
-    def append(self, host: Host, samples: Sequence[Sample]) -> bool:
-        """Number the samples and put them on disk. False if there is no room: the old ones stay, these are counted as a gap."""
+    def append(self, host: Host, samples: Sequence[Sample], carried: str | None = None) -> bool:
+        """Number the samples and put them on disk. False if there is no room: the old ones stay, these are counted as a gap.
+
+        `carried` is remembered in the same transaction: how the counters stood at the end of the last of them.
+        """
         try:
-            self._append(host, samples)
+            self._append(host, samples, carried)
         except sqlite3.OperationalError as error:
-            if not (self._make_room() and self._append_again(host, samples)):
+            if not (self._make_room() and self._append_again(host, samples, carried)):
                 self._refuse(samples, str(error))
                 return False
         return True
@@ -146,6 +150,15 @@ class Spool:
             ]
         return written + ([self._refused] if self._refused else [])
 
+    def note_bridge(self, start_ms: int, end_ms: int) -> None:
+        """Keep that in [start_ms, end_ms) the agent was down and only counters were metered."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO bridge VALUES (?, ?)", (start_ms, end_ms))
+
+    def bridges(self) -> list[tuple[int, int]]:
+        with self._lock:
+            return [tuple(row) for row in self._db.execute("SELECT start_ms, end_ms FROM bridge ORDER BY start_ms")]
+
     def remember(self, name: str, value: str) -> None:
         with self._transaction() as db:
             db.execute(REMEMBER, (name, value))
@@ -174,7 +187,7 @@ class Spool:
         with self._lock:
             self._db.close()
 
-    def _append(self, host: Host, samples: Sequence[Sample]) -> None:
+    def _append(self, host: Host, samples: Sequence[Sample], carried: str | None) -> None:
         with self._transaction() as db:
             first = db.execute("SELECT next FROM stream").fetchone()[0]
             rows = [
@@ -183,14 +196,16 @@ class Spool:
             ]
             db.executemany(INSERT, rows)
             db.execute("UPDATE stream SET next = ?, end_ms = ?", (first + len(rows), samples[-1].end_ms))
+            if carried is not None:
+                db.execute(REMEMBER, ("carried", carried))
             if self._refused:
                 gap = self._refused
                 db.execute("INSERT INTO gap VALUES (?, ?, ?, ?)", (gap.start_ms, gap.end_ms, gap.samples, gap.reason))
         self._refused = None
 
-    def _append_again(self, host: Host, samples: Sequence[Sample]) -> bool:
+    def _append_again(self, host: Host, samples: Sequence[Sample], carried: str | None) -> bool:
         try:
-            self._append(host, samples)
+            self._append(host, samples, carried)
         except sqlite3.OperationalError:
             return False
         return True
