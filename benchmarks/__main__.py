@@ -8,7 +8,7 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import chaos, fuzz, ingest, invoices, latency, sockets
+from benchmarks import chaos, fuzz, ingest, invoices, latency, live, sockets
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "latency": latency,
     "chaos": chaos,
     "fuzz": fuzz,
+    "live": live,
     "sockets": sockets,
     "invoices": invoices,
 }

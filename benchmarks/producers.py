@@ -1,7 +1,7 @@
-"""A process that is many agents: `python -m benchmarks.producers BOOTSTRAP TOPIC PRODUCERS RATE SECONDS`.
+"""A process that is many agents: `python -m benchmarks.producers BOOTSTRAP TOPIC PRODUCERS RATE SECONDS [CONNECTIONS]`.
 
 Each sends a sample at every tick, at once and unbatched; ticks are spread evenly over the interval. A sample ends at its
-tick, so whoever has the sample knows when it was due. Up to fifty agents have a connection each. More share those fifty:
+tick, so whoever has the sample knows when it was due. Up to fifty agents have a connection each. More share those, or fewer:
 on this machine the agents' own work would be measured otherwise, which in life is done elsewhere.
 """
 
@@ -49,8 +49,8 @@ def emit_all(agents: list[Agent], *, length_ms: int, rounds: int) -> dict[str, i
     return {"first_ms": first_ms, "late_ms": late_ms, "sent": rounds * len(agents)}
 
 
-def main(bootstrap: str, topic: str, producers: int, rate: float, seconds: float) -> None:
-    connections = [KafkaProducer(bootstrap_servers=bootstrap) for _ in range(min(producers, MOST_CONNECTIONS))]
+def main(bootstrap: str, topic: str, producers: int, rate: float, seconds: float, most: int) -> None:
+    connections = [KafkaProducer(bootstrap_servers=bootstrap) for _ in range(min(producers, most))]
     for connection in connections:
         connection.partitions_for(topic)  # Connected before the first tick.
     agents = [Agent(connections[number % len(connections)], topic, number) for number in range(producers)]
@@ -65,4 +65,5 @@ def main(bootstrap: str, topic: str, producers: int, rate: float, seconds: float
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]))
+    connections = int(sys.argv[6]) if len(sys.argv) > 6 else MOST_CONNECTIONS
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]), connections)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -25,6 +26,7 @@ from invoices import documents
 from invoices.catalogue import contracts
 from invoices.estimate import Estimate, estimate
 from invoices.gather import CurrencyError, billing_period
+from invoices.ledger import wallet_minor
 from invoices.models import Invoice, InvoiceLine
 from invoices.parts import NoPriceError
 from invoices.rating import Line
@@ -41,6 +43,8 @@ from usage.windows import windows
 
 log = logging.getLogger(__name__)
 UNPRICED = (NoPriceError, CurrencyError)
+ROWS_ON_OVERVIEW = 12  # Those that need attention first.
+ROWS_ON_A_PAGE = 100
 
 
 @require_safe
@@ -54,6 +58,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     period = cost.period if cost else billing_period(customer, now())
     context = _machines_context(customer, period, cost)
     context |= {
+        "rows": context["rows"][:ROWS_ON_OVERVIEW],
         "cost": cost,
         "message": message_of(cost, customer.locale) if cost else None,
         "final_at": period.end + timedelta(hours=customer.grace_hours),
@@ -72,7 +77,12 @@ def machines(request: HttpRequest) -> HttpResponse:
     customer = current_customer(request)
     cost = _cost(customer)
     period = cost.period if cost else billing_period(customer, now())
-    return render(request, "invoices/machines.html", _machines_context(customer, period, cost))
+    context = _machines_context(customer, period, cost)
+    text = request.GET.get("q", "").strip().casefold()
+    rows = [row for row in context["rows"] if text in row[0].machine.code.casefold() or text in row[0].machine.name.casefold()]
+    page = Paginator(rows, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
+    context |= {"page": page, "rows": page.object_list, "search": request.GET.get("q", "").strip()}
+    return render(request, "invoices/machines.html", context)
 
 
 @require_safe
@@ -117,15 +127,16 @@ def invoices(request: HttpRequest) -> HttpResponse:
     """All invoices, the newest first, and the month that is running."""
     customer = current_customer(request)
     rows = list(customer.invoices.with_settlement())
-    open_minor = sum(row.total_minor - row.paid_minor for row in rows if row.status == "open")
+    owing = [row for row in rows if row.owing]
     year_ago = now() - timedelta(days=365)
     paid = [row for row in rows if row.status == "paid" and row.finalised_at and row.finalised_at >= year_ago]
     context = {
         "customer": customer,
         "cost": _cost(customer),
         "rows": rows,
-        "open": [row for row in rows if row.status == "open"],
-        "open_minor": open_minor,
+        "open": owing,
+        "open_minor": sum(row.outstanding_minor for row in owing),
+        "wallet_minor": wallet_minor(customer),
         "paid": paid,
         "paid_minor": sum(row.total_minor for row in paid),
     }
@@ -221,7 +232,7 @@ def _document_context(period: Period, zone: ZoneInfo, lines: Iterable[Line | Inv
     return {
         "period": period,
         "hours": period.length_ms // MS_PER_HOUR,
-        "plans": list(dict.fromkeys(f"{line.plan_name}, version {line.plan_version}" for line in lines)),
+        "plans": list(dict.fromkeys(f"{line.plan_name}, version {line.plan_version}" for line in lines if line.plan_code)),
         "usage_link": f"{reverse('usage')}?{days}",
         "measures": MEASURES,
     }
@@ -260,6 +271,7 @@ def _machines_context(customer: Customer, period: Period, cost: Estimate | None)
         "customer": customer,
         "period": period,
         "rows": [(row, spent.get(row.machine.code)) for row in rows],
+        "machine_count": len(rows),
         "states": count_of_states(rows),
         "cores": sum(row.machine.cores for row in rows),
         "busy": sum((row.point.cores or 0 for row in rows if row.point), 0.0),

@@ -305,3 +305,19 @@ def test_lists_cost_the_same_for_one_row_and_for_twenty(acme: Customer, client: 
         client.get(path)
 
     assert len(for_one) == len(for_twenty) <= limit
+
+
+def test_many_machines_come_a_hundred_at_a_time_and_can_be_searched(acme: Customer, client: Client) -> None:
+    Machine.objects.bulk_create(Machine(customer=acme, code=f"m-{number:03}", name=f"Box {number}") for number in range(130))
+
+    first = client.get("/machines/").content.decode()
+    second = client.get("/machines/?page=2").content.decode()
+    found = client.get("/machines/?q=box 129").content.decode()
+    nothing = client.get("/machines/?q=nowhere").content.decode()
+    overview = client.get("/").content.decode()
+
+    assert (first.count("data-machine="), second.count("data-machine="), overview.count("data-machine=")) == (100, 30, 12)
+    assert "1 to 100 of 130" in first
+    assert found.count("data-machine=") == 1
+    assert "No machine is called that." in nothing
+    assert "All 130 machines" in overview
