@@ -16,7 +16,7 @@ from typing import Any
 from invoices import plan_fields as fields
 from invoices.money import PRICE_PLACES, exact_text, places_of
 from invoices.plan_price import Reading, dump_price, price_of
-from invoices.terms import ZERO, PriceTerms
+from invoices.terms import ZERO, PriceTerms, VersionTerms
 from usage.meters import METERS
 
 MOST_PRICES = 100
@@ -112,6 +112,13 @@ def currency_of(row: Mapping[str, Any]) -> str:
     except ValueError as error:
         raise fields.PlanFileError("currency", str(error)) from error
     return currency
+
+
+def document_of(version: VersionTerms, effective_from: datetime | None) -> PlanDocument:
+    """Return a stored version as a document."""
+    return PlanDocument(
+        version.plan_code, version.plan_name, version.currency, effective_from, version.prices, version.commitment
+    )
 
 
 def dump(plan: PlanDocument) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from invoices import billing, plan_file, publishing
+from invoices import billing, plan_file, plan_price, publishing
 from invoices.catalogue import terms_of
 from invoices.models import PlanVersion, RatePlan
 from invoices.plan_fields import PlanFileError
@@ -129,6 +129,12 @@ def load(*arguments: str) -> str:
     return out.getvalue().strip()
 
 
+def dump(*arguments: str) -> str:
+    out = StringIO()
+    call_command("dump_plan", *arguments, stdout=out)
+    return out.getvalue()
+
+
 @pytest.mark.django_db
 def test_loading_a_file_twice_changes_nothing_and_a_new_price_makes_a_draft(tmp_path: Path) -> None:
     file = tmp_path / "plan.toml"
@@ -162,9 +168,110 @@ def test_a_plan_is_what_was_loaded() -> None:
     for path in SHIPPED:
         load(path.stem, "--publish")
 
-    stored = {version.plan.code: terms_of(version).prices for version in PlanVersion.objects.all()}
+    stored = {version.plan.code: terms_of(version) for version in PlanVersion.objects.all()}
 
-    assert stored == {path.stem: plan_file.read(path.read_text()).prices for path in SHIPPED}
+    for path in SHIPPED:
+        plan = plan_file.read(path.read_text())
+        assert (stored[path.stem].prices, stored[path.stem].commitment) == (plan.prices, plan.commitment)
+        assert plan_file.read(dump(path.stem)) == plan
+        assert plan_file.read(dump(path.stem, "--json"), as_json=True) == plan
+
+
+EVERY_KEY = """
+code = "all"
+name = "Every key"
+currency = "EUR"
+custom_meters = ["charges"]
+commitment = "12.50"
+[[prices]]
+name = "Fee"
+model = "flat"
+unit_price = "9"
+proration = "second"
+billed = "advance"
+active = ["2026-10-01T00:00:00Z", ""]
+[[prices]]
+name = "Volume"
+model = "volume"
+meter = "cpu"
+unit = "core-hour"
+flat_when_zero = true
+tiers = [{ up_to = "10", unit_price = "1", flat = "2" }, { unit_price = "0.5" }]
+included = "1.5"
+divide_by = "2"
+round = "up"
+minimum = "3"
+maximum = "30"
+per = "machine"
+tier_window = "year"
+selector = { class = "gpu", region = "eu" }
+active = ["2026-10-01T00:00:00Z", "2026-10-05T00:00:00Z"]
+[[prices]]
+name = "Peak"
+model = "package"
+meter = "network_out"
+unit = "Mbit/s"
+package_size = "10"
+package_price = "4"
+aggregation = "max"
+bucket = 15
+[[prices]]
+name = "Charges"
+model = "percentage"
+meter = "charges"
+unit = "EUR"
+rate = "2.9%"
+fixed = "0.3"
+free_events = 3
+free_amount = "100"
+[[prices]]
+name = "Share"
+model = "graduated_percentage"
+meter = "charges"
+unit = "EUR"
+tiers = [{ up_to = "1000", rate = "0.02" }, { rate = "0.01", flat = "1" }]
+[[prices]]
+name = "Clock"
+model = "time_of_use"
+meter = "memory"
+unit = "GiB-hour"
+unit_price = "0.01"
+windows = [{ days = [6, 7], from = "22:30", to = "06:00", unit_price = "0.005", name = "weekend" }]
+demand = { target = "0.5", floor = "0.8", cap = "2", loads = [["2026-10-01T00:00:00Z", "0.75"]] }
+[[prices]]
+name = "Spot"
+model = "spot_series"
+meter = "disk"
+unit = "GiB-hour"
+unit_price = "0"
+series = [["2026-10-01T00:00:00Z", "0.001"], ["2026-10-01T00:05:00Z", "0.002"]]
+[[prices]]
+name = "Kept"
+model = "reserved"
+meter = "network_in"
+unit = "GB"
+reserved = "5"
+unit_price = "1"
+overage_price = "2"
+"""
+
+
+@pytest.mark.django_db
+def test_a_plan_with_every_key_is_stored_dumped_and_read_back_the_same() -> None:
+    plan = plan_file.read(EVERY_KEY)
+
+    version, _ = publishing.save_draft(plan)
+
+    assert plan_file.read(dump("all")) == plan
+    assert publishing.save_draft(plan) == (version, False)
+    written = {key for price in plan_file.dump(plan)["prices"] for key in price}
+    assert plan_price.ALL_KEYS - written == set()
+
+
+@pytest.mark.django_db
+def test_a_plan_that_is_not_there_cannot_be_dumped() -> None:
+    with pytest.raises(CommandError, match="There is no plan 'nothing'."):
+        dump("nothing")
 
 
 @pytest.mark.django_db
