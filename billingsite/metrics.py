@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from accounts.access import may_see_fleet
-from usage.desk import reason_counts
+from usage.desk_counts import reason_counts
 from usage.models import IngestIncident, IngestOffset, Machine, WorkerBeat
 
 LOOPBACK = ("127.0.0.1", "::1")

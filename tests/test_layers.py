@@ -61,7 +61,7 @@ ONLY_BY = {
         "usage.retention",
         "usage.partitions",
     },
-    "usage.ingest": {"usage.worker", "usage.desk", "usage.management.commands.consume_usage"},
+    "usage.ingest": {"usage.worker", "usage.desk", "usage.monitor", "usage.management.commands.consume_usage"},
     "usage.desk": {"usage.rejected_admin", "usage.rejected_bulk", "usage.rejected_api", "usage.admin"},
 }
 

@@ -17,9 +17,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from usage import enrolment, wishes
+from usage.completeness import watermark
 from usage.forwarding import BrokerAway, forward
 from usage.machine_auth import IsMachine, MachineAuthentication, MachineUser
-from usage.models import Machine, StreamRun
 from usage.server_keys import sealing_keys, wish_key
 from usage.wire import MAX_BYTES, RawMessage
 
@@ -130,7 +130,7 @@ class Sync(MachineView):
         wish = wishes.pending(asker.machine, now())
         return Response(
             {
-                "watermark": _watermark(asker.machine, given["stream"]),
+                "watermark": watermark(asker.machine, given["stream"]),
                 "wish": wishes.sealed_wish(wish) if wish else None,
                 "sealing_key": _newest_sealing_key(),
             }
@@ -162,11 +162,6 @@ def _machine_user(request: Request) -> MachineUser:
     asker: Any = request.user
     assert isinstance(asker, MachineUser)  # noqa: S101 - IsMachine let nobody else in
     return asker
-
-
-def _watermark(machine: Machine, stream: Any) -> int:
-    run = StreamRun.objects.filter(machine=machine, stream=stream, lo=0).first()
-    return run.hi if run else 0
 
 
 def _for_agents() -> dict[str, Any]:

@@ -7,17 +7,16 @@ identity that Kafka gave it, so that replaying twice adds nothing.
 import base64
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 from django.db import DataError, IntegrityError, transaction
-from django.db.models import Count, F, Max, Min, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils.timezone import now
 
 from accounts.models import User
 from usage.batch import decode_all
 from usage.ingest import write_samples
-from usage.models import IngestIncident, Reason, RejectedMessage
+from usage.models import IngestIncident, RejectedMessage
 from usage.payload import reassigned
 from usage.wire import Limits, RawMessage
 from usage.wire_errors import Refused
@@ -179,43 +178,14 @@ def _act(step: BulkStep, pk: int, user: User, act: Literal["replay", "discard"],
     step.duplicates += row.replayed_duplicates
 
 
-def without_age(now_ms: int) -> Limits:
-    """Return limits under which nothing is too old: whoever replays admits it."""
-    return Limits(now_ms, max_age_ms=now_ms)
-
-@dataclass(frozen=True, slots=True)
-class ReasonCount:
-    """How many messages were refused for one reason, by what became of them."""
-
-    reason: str
-    label: str
-    open: int
-    replayed: int
-    discarded: int
-    oldest_open: datetime | None
-    newest: datetime
-
-
-def reason_counts() -> list[ReasonCount]:
-    """Count the desk by reason, the fullest first. One query."""
-    states = {state: Count("pk", filter=Q(state=state)) for state in RejectedMessage.State.values}
-    rows = (
-        RejectedMessage.objects.order_by()
-        .values("reason")
-        .annotate(oldest=Min("rejected_at", filter=Q(state=RejectedMessage.State.OPEN)), newest=Max("rejected_at"), **states)
-    )
-    names = ("reason", "open", "replayed", "discarded", "oldest", "newest")
-    found = [
-        ReasonCount(reason, Reason(reason).label, still_open, replayed, discarded, oldest, newest)
-        for reason, still_open, replayed, discarded, oldest, newest in rows.values_list(*names)
-    ]
-    return sorted(found, key=lambda count: (-count.open, count.label))
-
-
 def acknowledge(incidents: QuerySet[IngestIncident], user: User) -> int:
     """Note who has seen these incidents. The same thing happening again opens a new one. Return how many were open."""
     return incidents.filter(acknowledged_at=None).update(acknowledged_at=now(), acknowledged_by=user)
 
+
+def without_age(now_ms: int) -> Limits:
+    """Return limits under which nothing is too old: whoever replays admits it."""
+    return Limits(now_ms, max_age_ms=now_ms)
 
 
 def _samples(count: int) -> str:

@@ -22,10 +22,10 @@ from usage.desk import (
     fix_rejected,
     judge,
     mended_of,
-    reason_counts,
     replay_rejected,
     without_age,
 )
+from usage.desk_counts import reason_counts
 from usage.models import RejectedMessage
 from usage.payload import editable, hexadecimal, readable, readable_headers
 from usage.periods import from_ms, to_ms

@@ -28,10 +28,10 @@ from usage.desk import (
     discard_rejected,
     draft_fix,
     fix_rejected,
-    reason_counts,
     replay_rejected,
     without_age,
 )
+from usage.desk_counts import reason_counts
 from usage.models import Reason, RejectedMessage
 from usage.payload import editable
 from usage.periods import to_ms

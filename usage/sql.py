@@ -40,13 +40,14 @@ def is_postgres(using: str) -> bool:
 def lock_machines(machines: Iterable[int], using: str) -> None:
     """Keep two workers from judging one machine at once, which only happens after partitions were added.
 
-    SQLite has one writer anyway. The keys are taken in order, so that two batches cannot wait for each other.
+    SQLite has one writer anyway. The rows are taken in order, so that two batches cannot wait for each other. Rows, because
+    of advisory locks PostgreSQL keeps a few thousand in all, and a batch may be of more machines than that.
     """
     if is_postgres(using):
         with connections[using].cursor() as cursor:
             cursor.execute(
-                "SELECT pg_advisory_xact_lock(7411, key) FROM (SELECT unnest(%s::int4[]) AS key ORDER BY key) AS keys",
-                [sorted({machine % 2**31 for machine in machines})],
+                f"SELECT id FROM {MACHINES} WHERE id = ANY(%s::int8[]) ORDER BY id FOR NO KEY UPDATE",  # noqa: S608
+                [sorted(set(machines))],
             )
 
 

@@ -13,7 +13,8 @@ from accounts.models import User
 from tests.cast import a_customer, a_machine, a_member, an_operator, signed_in
 from tests.usage.build import LIMITS, NOW_MS, TOPIC_ID, body, offset_row, paper, raw, sample
 from usage.audit import checks
-from usage.desk import bulk_step, draft_fix, fix_rejected, judge, raw_of, reason_counts, replay_rejected
+from usage.desk import bulk_step, draft_fix, fix_rejected, judge, raw_of, replay_rejected
+from usage.desk_counts import reason_counts
 from usage.ingest import Position, store
 from usage.models import IngestIncident, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
 from usage.payload import hexadecimal, reassigned

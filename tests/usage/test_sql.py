@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from tests.usage.build import LIMITS, NOW_MS, STREAM, TOPIC_ID, body, machine, offset_row, paper, raw, sample
 from usage import sql
@@ -75,3 +75,16 @@ def test_a_sample_cannot_take_the_place_of_a_reading_in_its_batch() -> None:
 
     assert (result.stored, result.rejected) == (1, 1)
     assert UsageSample.objects.get().cpu_upct == 37_500_000
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+def test_a_batch_of_more_machines_than_the_server_has_locks_is_no_outage() -> None:
+    owner = machine().customer
+    made = Machine.objects.bulk_create(Machine(customer=owner, code=f"m-{number}") for number in range(10_000))
+
+    with transaction.atomic():
+        sql.lock_machines([one.pk for one in made], "default")
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()")
+            assert cursor.fetchone()[0] < 100
