@@ -1,6 +1,4 @@
-"""A second opinion on a whole quote, hour by hour and unit by unit, in fractions, sharing no code with the product.
-It knows UTC, levels on whole hours and one price a meter: enough for every model, key and step below the lines.
-"""
+"""A second opinion on whole quotes, hour by hour, in fractions, sharing no code with the product: UTC, one price a meter."""
 
 from datetime import datetime, timedelta
 from fractions import Fraction as F
@@ -12,8 +10,7 @@ ZERO = F(0)
 
 def rounded(exact: F, places: int) -> int:
     """Round half away from zero."""
-    whole = int(abs(exact) * 10**places + F(1, 2))
-    return -whole if exact < 0 else whole
+    return int(abs(exact) * 10**places + F(1, 2)) * (-1 if exact < 0 else 1)
 
 
 def cost(price: dict[str, Any], used: F) -> F:
@@ -50,10 +47,10 @@ def percentage(price: dict[str, Any], events: list[F]) -> F:
 
 def lines_of(price: dict[str, Any], usage: list[Any], hours: int, prior: F | None) -> list[F]:
     """The exact amounts of a price's lines, before its maximum."""
-    if price["model"] == "flat":
-        return [F(price["unit_price"])]
-    if price["model"] == "percentage":
-        return [percentage(price, [F(amount) for _, amount in usage])] if usage else []
+    if price["model"] in ("flat", "percentage"):
+        return (
+            [F(price["unit_price"])] if "unit_price" in price else [percentage(price, [F(n) for _, n in usage])] if usage else []
+        )
     held: dict[datetime, F] = {}
     for span, level in usage:
         at, end = (datetime.fromisoformat(edge) for edge in span.split("/"))
@@ -79,6 +76,10 @@ def lines_of(price: dict[str, Any], usage: list[Any], hours: int, prior: F | Non
     return [amount] if any(held.values()) or price.get("flat_when_zero") or amount else []
 
 
+def missing(least: str, printed: int, places: int) -> int:
+    return max(0, rounded(F(least) - F(printed, 10**places), places)) if F(least) else 0
+
+
 def quote(document: dict[str, Any], hours: int, places: int) -> tuple[list[int], int]:
     """The amounts of all lines and what is to be paid, in minor units. Discounts and taxes are on all lines."""
     amounts: list[int] = []
@@ -88,8 +89,8 @@ def quote(document: dict[str, Any], hours: int, places: int) -> tuple[list[int],
         for exact in lines_of(price, usage, hours, None if prior is None else F(prior)):
             amounts.append(rounded(min(exact, room), places))
             room, printed = room - min(exact, room), printed + amounts[-1]
-        amounts += [max(0, rounded(F(price.get("minimum", 0)) - F(printed, 10**places), places))]
-    amounts.append(max(0, rounded(F(document.get("commitment", 0)) - F(sum(amounts), 10**places), places)))
+        amounts.append(missing(price.get("minimum", "0"), printed, places))
+    amounts.append(missing(document.get("commitment", "0"), sum(amounts), places))
     left = sum(amounts)
     for discount in document.get("discounts", []):
         fixed = max(0, min(int(discount.get("fixed", 0)) * 10**places, left))
