@@ -8,12 +8,14 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import chaos, fuzz, ingest, invoices, latency, live, sockets
+from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, sockets
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
 
 BENCHMARKS: dict[str, ModuleType] = {
+    "agents": agents,
+    "footprint": footprint,
     "ingest": ingest,
     "latency": latency,
     "chaos": chaos,
