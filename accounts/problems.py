@@ -26,10 +26,15 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
+def problem_answer(request: HttpRequest, status: HTTPStatus, detail: str) -> JsonResponse:
+    """Answer before any view is asked."""
+    return JsonResponse(_body(request, status, detail), status=status.value, content_type=PROBLEM_JSON)
+
+
 def server_problem(request: HttpRequest) -> JsonResponse:
     """Answer our own failure; what went wrong stays in the log, under the request's id."""
     detail = "This is our fault. Quote the request id when you write to us."
-    return JsonResponse(_body(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail), status=500, content_type=PROBLEM_JSON)
+    return problem_answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def _body(request: HttpRequest | Request, status: HTTPStatus, detail: str) -> dict[str, Any]:

@@ -60,6 +60,9 @@ REFUSALS = {
     (401, PROBLEM_JSON): refusal(
         401, "Unauthorized", "Nobody is signed in, or the key is unknown or revoked.", "This key is unknown or revoked."
     ),
+    (403, PROBLEM_JSON): refusal(
+        403, "Forbidden", "The key lacks the scope, or the person the role.", "This key lacks the scope invoices:read."
+    ),
     (404, PROBLEM_JSON): refusal(404, "Not Found", "There is none that you may see.", "No such customer."),
     (429, PROBLEM_JSON): refusal(
         429,

@@ -4,12 +4,12 @@ from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.api import CustomerList, NoSuchPage
+from accounts.people_api import AuditList, CustomerDetail, KeyDetail, KeyList, MemberDetail, MemberList
 from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
 from invoices.quote_api import BareQuotes, Quotes
 from usage.agent_api import ChangeKey, Enrol, Forward, Sync
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
 from usage.completeness_api import MachineCompleteness
-
 from usage.rejected_api import (
     RejectedCounts,
     RejectedDetail,
@@ -24,13 +24,18 @@ urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="api-schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema", authentication_classes=[]), name="api-docs"),
     path("v1/customers/", CustomerList.as_view(), name="api-customers"),
+    path("v1/customers/<slug:code>/", CustomerDetail.as_view(), name="api-customer"),
+    path("v1/members/", MemberList.as_view(), name="api-members"),
+    path("v1/members/<int:pk>/", MemberDetail.as_view(), name="api-member"),
+    path("v1/keys/", KeyList.as_view(), name="api-keys"),
+    path("v1/keys/<int:pk>/", KeyDetail.as_view(), name="api-key"),
+    path("v1/audit/", AuditList.as_view(), name="api-audit"),
     path("v1/machines/", MachineList.as_view(), name="api-machines"),
     path("v1/machines/<slug:code>/", MachineDetail.as_view(), name="api-machine"),
     path("v1/machines/<slug:code>/watermark", MachineWatermark.as_view(), name="api-watermark"),
     path("v1/machines/<slug:code>/completeness/", MachineCompleteness.as_view(), name="api-completeness"),
     path("v1/usage/", UsageReport.as_view(), name="api-usage"),
     path("v1/samples/", SampleList.as_view(), name="api-samples"),
-    path("v1/estimate/", RunningCost.as_view(), name="api-estimate"),
     path("v1/rejected-usage/", RejectedList.as_view(), name="api-rejected"),
     path("v1/rejected-usage/counts/", RejectedCounts.as_view(), name="api-rejected-counts"),
     path("v1/rejected-usage/<int:pk>/", RejectedDetail.as_view(), name="api-rejected-one"),
@@ -38,6 +43,7 @@ urlpatterns: list[URLPattern] = [
     path("v1/rejected-usage/<int:pk>/replay/", RejectedReplay.as_view(), name="api-rejected-replay"),
     path("v1/rejected-usage/<int:pk>/discard/", RejectedDiscard.as_view(), name="api-rejected-discard"),
     path("v1/rejected-usage/<str:act>/", RejectedMany.as_view(), name="api-rejected-many"),
+    path("v1/estimate/", RunningCost.as_view(), name="api-estimate"),
     path("v1/plans/", PlanList.as_view(), name="api-plans"),
     path("v1/quotes/", Quotes.as_view(), name="api-quotes"),
     path("v1/quotes", BareQuotes.as_view(), name="api-quotes-bare"),

@@ -5,6 +5,7 @@ from typing import Any
 from django.test import Client
 
 from accounts.models import ApiKey, Customer, Membership, User
+from accounts.scopes import SCOPES
 from usage.models import Machine, UsageBucket
 from usage.periods import BUCKET_MS
 
@@ -45,6 +46,6 @@ def signed_in(user: User) -> Client:
 
 
 def with_key(customer: Customer, name: str = "test") -> Client:
-    """A program that shows a new key of this customer."""
-    _, secret = ApiKey.issue(customer, name)
+    """A program that shows a new key of this customer, good for everything that a key can do."""
+    _, secret = ApiKey.issue(customer, name, SCOPES)
     return Client(headers={"authorization": f"Bearer {secret}"})

@@ -5,6 +5,7 @@ import binascii
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
@@ -20,10 +21,13 @@ from accounts.access import visible_customers
 from accounts.keys import actor
 from accounts.models import Customer
 from accounts.pages import BAD_CURSOR
-from accounts.query import CustomerPageQuery, customer_of
+from accounts.query import CustomerPageQuery, CustomerQuery, customer_of
 from accounts.schema import REFUSALS
+from accounts.versioned import require_match, with_etag
 from usage import api_examples as examples
 from usage.api_forms import (
+    MachineChange,
+    MachineForm,
     MachineSerializer,
     SampleQuery,
     SampleSerializer,
@@ -34,6 +38,7 @@ from usage.api_forms import (
     WatermarkSerializer,
 )
 from usage.completeness import watermark
+from usage.machines import MachineError, add_machine, change_machine
 from usage.models import Machine, UsageSample
 from usage.periods import BUCKET_MS, Period, bucket_start, from_ms, month_of, to_ms
 from usage.report import Grid
@@ -63,6 +68,24 @@ class MachineList(generics.ListAPIView[Machine]):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
+    @extend_schema(
+        summary="Add a machine",
+        description="Owners, and keys with `machines:write`. The code is what its agent sends; it is unique in the installation.",
+        parameters=[CustomerQuery],
+        request=MachineForm,
+        responses={201: MachineSerializer, **REFUSALS},
+        examples=[examples.NEW_MACHINE, examples.MACHINE_ADDED],
+        tags=["machines"],
+    )
+    def post(self, request: Request) -> Response:
+        given = MachineForm.of(request)
+        customer = customer_of(request, CustomerQuery.of(request).get("customer"))
+        try:
+            shown = MachineSerializer(add_machine(customer, given["code"], given["name"])).data
+        except MachineError as error:
+            raise ValidationError({"code": [str(error)]}) from error
+        return with_etag(shown, status=201)
+
     def get_queryset(self) -> QuerySet[Machine]:
         query = CustomerPageQuery.of(self.request)
         return Machine.objects.filter(customer=customer_of(self.request, query.get("customer"))).select_related("customer")
@@ -76,7 +99,22 @@ class MachineDetail(APIView):
         tags=["machines"],
     )
     def get(self, request: Request, code: str) -> Response:
-        return Response(MachineSerializer(get_object_or_404(visible_machines(request), code=code)).data)
+        return with_etag(MachineSerializer(get_object_or_404(visible_machines(request), code=code)).data)
+
+    @extend_schema(
+        summary="Rename or retire a machine",
+        description="Send `If-Match` with the `ETag` that you read. Samples of a retired machine are refused.",
+        request=MachineChange,
+        responses={200: MachineSerializer, **REFUSALS},
+        examples=[examples.MACHINE, examples.RENAMED],
+        tags=["machines"],
+    )
+    @transaction.atomic
+    def patch(self, request: Request, code: str) -> Response:
+        given = MachineChange.of(request)
+        machine = get_object_or_404(visible_machines(request).select_for_update(of=("self",)), code=code)
+        require_match(request, MachineSerializer(machine).data)
+        return with_etag(MachineSerializer(change_machine(machine, **given)).data)
 
 
 class MachineWatermark(APIView):

@@ -23,6 +23,14 @@ MACHINE = _answer(
         "retired_at": None,
     },
 )
+NEW_MACHINE = OpenApiExample("A web server", {"code": "web-2", "name": "Web server 2"}, request_only=True)
+RENAMED = OpenApiExample("Another name", {"name": "Web server 1"}, request_only=True)
+MACHINE_ADDED = OpenApiExample(
+    "It has not reported yet",
+    {**MACHINE.value, "code": "web-2", "name": "Web server 2", "cores": 0, "memory_mib": 0, "last_seen_at": None},
+    response_only=True,
+    status_codes=["201"],
+)
 WATERMARK = _answer(
     "The first 17,280 samples are stored",
     {"machine": "web-1", "stream": "0192f1e4-6d3c-7b7e-9a53-0f5c1c2d3e4f", "watermark": 17280},

@@ -7,6 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.forms import Form
 from accounts.query import CustomerPageQuery, Instant, PageQuery, Query
 from usage.meters import METERS
 from usage.models import Machine, UsageSample
@@ -60,6 +61,16 @@ class MachineSerializer(serializers.ModelSerializer[Machine]):
         fields = (
             "code", "name", "customer", "machine_class", "cores", "memory_mib", "last_seen_at", "created_at", "retired_at",
         )  # fmt: skip
+
+
+class MachineForm(Form):
+    code = serializers.SlugField(max_length=63, help_text="The machine id that its agent sends")
+    name = serializers.CharField(max_length=120, allow_blank=True, default="", help_text="For people")
+
+
+class MachineChange(Form):
+    name = serializers.CharField(max_length=120, allow_blank=True, required=False, help_text="For people")
+    retired = serializers.BooleanField(required=False, help_text="From then on its samples are refused")
 
 
 class WatermarkSerializer(serializers.Serializer[Any]):

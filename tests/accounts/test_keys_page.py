@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from accounts.models import ApiKey, AuditEntry, Membership, User
 from accounts.people import issue_key
-from tests.cast import a_customer, a_member, signed_in
+from tests.cast import a_customer, a_machine, a_member, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +41,17 @@ def test_a_key_is_shown_once_and_opens_its_scopes_alone() -> None:
     assert (refused.status_code, refused.json()["detail"]) == (403, "This key lacks the scope invoices:read.")
     assert secret_on(client.get("/settings/keys/").content.decode()) == ""
     assert secret not in str(ApiKey.objects.values()) + str(AuditEntry.objects.values())
+
+
+def test_a_key_that_reads_writes_nothing() -> None:
+    acme = a_customer()
+    a_machine(acme)
+    _, reads = issue_key(acme, "reads", ["machines:read"])
+    _, writes = issue_key(acme, "writes", ["machines:read", "machines:write"])
+
+    answers = [bearer(secret).post("/api/v1/machines/", {"code": "web-9"}, "application/json") for secret in (reads, writes)]
+
+    assert [answer.status_code for answer in answers] == [403, 201]
 
 
 def test_a_rotated_key_works_on_for_a_day_beside_its_successor() -> None:
