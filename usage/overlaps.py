@@ -72,14 +72,22 @@ def joined(one: Span | None, other: Span) -> Span:
 
 def contested(fresh: Mapping["StreamKey", Span], known: Mapping["StreamKey", Span]) -> dict[int, Span]:
     """Return the machines of which a stream of the batch comes near another stream, with the time that the batch spans."""
-    by_machine: dict[int, list[tuple[uuid.UUID, Span]]] = {}
-    for (machine, stream), span in [*known.items(), *fresh.items()]:
-        by_machine.setdefault(machine, []).append((stream, span))
-    several = {machine: streams for machine, streams in by_machine.items() if len(streams) > 1}
+    before, brought = _by_machine(known), _by_machine(fresh)
     found: dict[int, Span] = {}
-    for (machine, stream), span in fresh.items():
-        if machine in several and _meets_another(stream, span, several[machine]):
-            found[machine] = joined(found.get(machine), span)
+    for machine, streams in brought.items():
+        others = before.get(machine, [])
+        if len(streams) == 1 and (not others or len(others) == 1 and others[0][0] == streams[0][0]):
+            continue  # What almost every machine is: of one stream.
+        for stream, span in streams:
+            if _meets_another(stream, span, [*others, *streams]):
+                found[machine] = joined(found.get(machine), span)
+    return found
+
+
+def _by_machine(spans: Mapping["StreamKey", Span]) -> dict[int, list[tuple[uuid.UUID, Span]]]:
+    found: dict[int, list[tuple[uuid.UUID, Span]]] = {}
+    for (machine, stream), span in spans.items():
+        found.setdefault(machine, []).append((stream, span))
     return found
 
 
