@@ -12,7 +12,7 @@ from agent.samples import Host, Sample, split
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 LONGEST_MS = 30 * 86_400_000  # The server refuses what is older than 35 days.
-SHORTEST_MS = 1
+STEP_MS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,14 @@ def boot_name(boot_id: Path = BOOT_ID, find: Callable[[], cgroup.Container | Non
 def bridge(kept: Carried | None, now: Carried, host: Host) -> list[Sample]:
     """What was used since the kept reading: CPU time and bytes, which counters tell. Memory and disk nobody measured: none.
 
-    Nothing after a reboot, which counts anew, or where the clock was set back behind the last sample.
+    Nothing after a reboot, which counts anew, or after more than a month.
     """
     if kept is None or not now.boot or kept.boot != now.boot:
         return []
     elapsed_ms = (now.monotonic_ns - kept.monotonic_ns) // 1_000_000
-    start_ms = max(kept.end_ms, now.end_ms - elapsed_ms)
-    if not (SHORTEST_MS <= elapsed_ms <= LONGEST_MS and start_ms < now.end_ms):
+    was_set = abs(kept.end_ms + elapsed_ms - now.end_ms) > STEP_MS  # The clock, meanwhile: stamps go on in the new time.
+    start_ms = now.end_ms - elapsed_ms if was_set else kept.end_ms
+    if elapsed_ms > LONGEST_MS or start_ms >= now.end_ms:
         return []
     whole = between(kept.reading, now.reading, start_ms, now.end_ms)
     cpu_ms = CpuLimit().limit(whole.cpu_ms, whole.duration_ms, host)

@@ -23,7 +23,7 @@ from agent.modes import Gate, Mode
 from agent.outbox import Outbox
 from agent.publisher import Publisher
 from agent.remote import Remote
-from agent.sampler import Sampler, Source
+from agent.sampler import Clock, Sampler, Source
 from agent.samples import Host, Sample
 from agent.seal import SealingKey
 from agent.server import Server
@@ -39,7 +39,7 @@ log = logging.getLogger("agent")
 class Service:
     """Everything a running agent consists of. Control and status use `snapshot`, `set_mode` and `send_now`."""
 
-    def __init__(self, config: Config, source: Source | None = None) -> None:
+    def __init__(self, config: Config, source: Source | None = None, clock: Clock | None = None, boot: str | None = None) -> None:
         self.config = config
         self.lock = Lock(config.spool_path.parent)
         self.spool = Spool(config.spool_path, limit_mib=config.spool_mib)
@@ -47,7 +47,7 @@ class Service:
         self.identity = Identity(config, self.spool)
         self.server = Server(config.server, self.identity.key, config.api_key) if config.server else None
         self.interval = self._agreed_interval()
-        self.sampler = Sampler(source or Meters(), boot=boot_name())
+        self.sampler = Sampler(source or Meters(), clock, boot_name() if boot is None else boot)
         self._bridge()
         self.gate = Gate(Mode.from_json(self.spool.recall("mode")))
         self.outbox = Outbox(config.machine, self.spool)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from agent.carried import Carried, boot_name, bridge
 from agent.cgroup import Container
 from agent.config import load
@@ -35,14 +37,19 @@ def test_after_a_reboot_nothing_is_bridged() -> None:
     assert bridge(stood(0, before, boot=""), stood(MINUTE_MS, after, boot=""), HOST) == []
 
 
-def test_a_clock_set_while_it_was_down_changes_no_quantity_and_overlaps_nothing() -> None:
+@pytest.mark.parametrize("set_ms", [3_600_000, -30_000, -3_600_000])
+def test_a_clock_set_while_it_was_down_changes_no_quantity(set_ms: int) -> None:
     before, after = reading(cpu_ms=0), reading(cpu_ms=30_000)
 
-    (ahead,) = bridge(stood(0, before), stood(MINUTE_MS, after, clock_set_ms=3_600_000), HOST)
-    assert (ahead.duration_ms, ahead.cpu_ms) == (MINUTE_MS, 30_000)
-    (behind,) = bridge(stood(0, before), stood(MINUTE_MS, after, clock_set_ms=-30_000), HOST)
-    assert (behind.start_ms, behind.end_ms) == (T0, T0 + 30_000)
-    assert bridge(stood(0, before), stood(MINUTE_MS, after, clock_set_ms=-3_600_000), HOST) == []
+    (sample,) = bridge(stood(0, before), stood(MINUTE_MS, after, clock_set_ms=set_ms), HOST)
+
+    assert sample == Sample(T0 + set_ms, T0 + set_ms + MINUTE_MS, cpu_ms=30_000)
+
+
+def test_a_clock_that_slews_leaves_no_hole() -> None:
+    (sample,) = bridge(stood(0, reading()), stood(MINUTE_MS, reading(cpu_ms=9), clock_set_ms=200), HOST)
+
+    assert (sample.start_ms, sample.end_ms) == (T0, T0 + MINUTE_MS + 200)
 
 
 def test_a_long_time_is_split_by_the_hour_and_adds_up() -> None:
