@@ -3,16 +3,22 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import path, reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
 
 from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display
 from invoices import publishing
 from invoices.admin_forms import PLACES, DecisionForm, PriceForm, PriceRowsFormSet, ScaledField, SubscriptionForm
+from invoices.backtest_admin import backtest_page
+from invoices.catalogue import STORED
 from invoices.models import PlanVersion, Price, RatePlan, Subscription, Tier
+from invoices.plan_fields import PlanFileError
+from invoices.plan_price import KEYS_OF, price_of
+from invoices.terms import Model as PriceModel
 
 STATE_COLOURS = {"Draft": "warning", "Published": "success"}
 HELP = {"nano": "In the plan's currency, such as 0.042", "micro": "In the price's unit"}
@@ -119,7 +125,7 @@ class VersionAdmin(WhileDraft, Desk):
     fields = ("plan", "number", "state_label", "effective_from", "published_at")
     readonly_fields = ("plan", "number", "state_label", "published_at")
     inlines = (PriceRows,)
-    actions_detail = ("publish",)
+    actions_detail = ("publish", "backtest")
     csv_fields = ("plan__code", "number", "state", "effective_from", "published_at")
 
     @display(description="State", ordering="state", label=STATE_COLOURS)
@@ -129,6 +135,19 @@ class VersionAdmin(WhileDraft, Desk):
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A draft is begun on its plan's page, as a copy of the newest version."""
         return False
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(self.backtest_view)
+        return [path("<int:pk>/past-months/", page, name="invoices_planversion_past_months"), *super().get_urls()]
+
+    def backtest_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return backtest_page(request, pk, {**self.admin_site.each_context(request), "title": "Try on past months"})
+
+    @action(description="Try on past months", icon="history", url_path="backtest")
+    def backtest(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return _go(request, "admin:invoices_planversion_past_months", object_id)
 
     def has_publish_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
         return bool(request.user.has_perm("invoices.change_planversion"))
@@ -156,13 +175,34 @@ class VersionAdmin(WhileDraft, Desk):
         return _go(request, "admin:invoices_planversion_change", object_id)
 
 
+class DetailedPriceForm(PriceForm):
+    """A price with its further keys, which are a document: checked as a plan file would be."""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        details, model = cleaned.get("details"), cleaned.get("model")
+        if self.errors or not details or not model:
+            return cleaned
+        key = "rate" if model == "graduated_percentage" else "unit_price"
+        row = {"model": model, "meter": cleaned.get("meter") or "", "unit": cleaned.get("unit") or "", "tiers": [{key: "0"}]}
+        row |= {name: "1" for name in ("unit_price", "package_size", "package_price")}
+        try:
+            known = {
+                name: value for name, value in row.items() if name in KEYS_OF[PriceModel(model)] | {"model", "meter", "unit"}
+            }
+            price_of({**known, **details} if isinstance(details, dict) else {}, 0, STORED)
+        except PlanFileError as error:
+            self.add_error("details", str(error).removeprefix("prices[0]."))
+        return cleaned
+
+
 class PriceAdmin(Scaled, WhileDraft, Desk):
     """One price with its tiers, reached from its version."""
 
-    form = PriceForm
+    form = DetailedPriceForm
     fields = (
         "version", "position", "name", "model", "meter", "unit", "price_nano", "package_micro", "included_micro",
-        "flat_when_zero", "proration", "machine_class",
+        "flat_when_zero", "proration", "machine_class", "details",
     )  # fmt: skip
     readonly_fields = ("version",)
     inlines = (TierRows,)

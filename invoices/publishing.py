@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.timezone import now
 
+from accounts.audit import record
 from accounts.models import Customer
 from invoices.catalogue import MICRO, STORED, details_of, terms_of
 from invoices.models import Invoice, PlanVersion, Price, RatePlan, Subscription, Tier, validate_quarter_hour
@@ -68,6 +69,7 @@ def publish(version: PlanVersion, effective_from: datetime | None = None) -> Pla
     _check_prices(version)
     version.state, version.effective_from, version.published_at = PlanVersion.State.PUBLISHED, start, now()
     version.save(update_fields=["state", "effective_from", "published_at"])
+    record("rates.published", f"plan-version:{version.pk}", after={"version": str(version), "effective_from": start})
     return version
 
 
@@ -78,6 +80,8 @@ def subscribe(customer: Customer, plan: RatePlan, start: datetime, end: datetime
     _validate(subscription)
     check_unbilled(subscription)
     subscription.save()
+    about = {"plan": plan.code, "start": start, "end": end}
+    record("subscription.started", f"subscription:{subscription.pk}", customer_pk=customer.pk, after=about)
     return subscription
 
 
@@ -88,6 +92,7 @@ def leave(subscription: Subscription, end: datetime) -> Subscription:
     _validate(subscription)
     check_unbilled(subscription)
     subscription.save(update_fields=["end"])
+    record("subscription.ended", f"subscription:{subscription.pk}", customer_pk=subscription.customer_id, after={"end": end})
     return subscription
 
 
@@ -179,7 +184,10 @@ def _check_start(version: PlanVersion, start: datetime) -> None:
 
 def _check_prices(version: PlanVersion) -> None:
     """Hold what was typed into the admin to the rules of a plan file."""
-    prices = terms_of(version).prices
+    try:
+        prices = terms_of(version).prices
+    except PlanFileError as error:
+        raise PlanError(str(error)) from error
     if not prices:
         raise PlanError(f"{version} has no price.")
     try:

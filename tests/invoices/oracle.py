@@ -9,7 +9,6 @@ ZERO = F(0)
 
 
 def rounded(exact: F, places: int) -> int:
-    """Round half away from zero."""
     return int(abs(exact) * 10**places + F(1, 2)) * (-1 if exact < 0 else 1)
 
 

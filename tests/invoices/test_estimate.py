@@ -122,7 +122,8 @@ def test_the_last_live_number_of_every_shipped_plan_is_the_invoice(path: Path, d
     invoice = billing.finalise(draft, OCTOBER.end)
 
     assert live.total_minor == invoice.total_minor > 0
-    assert cost_by_day(customer, OCTOBER, OCTOBER.end).total_minor == sum(line.amount_minor for line in live.lines if line.kind == "usage")
+    usage = sum(line.amount_minor for line in live.lines if line.kind == "usage")
+    assert cost_by_day(customer, OCTOBER, OCTOBER.end).total_minor == usage
 
 
 def test_the_papers_example_as_version_0_messages_store_it(db: None) -> None:
