@@ -34,6 +34,8 @@ SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_HTTPS
+SECURE_SSL_REDIRECT = BEHIND_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # Asked by neighbours that speak plainly.
 # Proxies of our own in front; each adds one address to X-Forwarded-For, and no more of them are believed.
 TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", 1 if BEHIND_HTTPS else 0, low=0, high=10)
 X_FRAME_OPTIONS = "DENY"
@@ -72,12 +74,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "billingsite.headers.KnownHost",
     "billingsite.middleware.RequestIdMiddleware",
     "accounts.whence.Whence",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "billingsite.middleware.CompressedPages",
     "billingsite.middleware.ContentSecurityPolicy",
+    "billingsite.headers.SafeFields",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

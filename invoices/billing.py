@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now
 
+from accounts.audit import record
 from accounts.models import Customer
 from invoices import ledger
 from invoices.bounds import breaches
@@ -95,6 +96,8 @@ def _finalise(customer: Customer, period: Period, at: datetime) -> Invoice | Non
     invoice.content_hash = seal_of(invoice, lines)
     invoice.save()
     ledger.post_invoice(invoice)
+    about = {"number": invoice.number, "total_minor": invoice.total_minor, "hash": invoice.content_hash}
+    record("invoice.finalised", f"invoice:{invoice.pk}", customer_pk=customer.pk, after=about)
     return invoice
 
 
@@ -110,6 +113,7 @@ def release(invoice: Invoice, reason: str, by: str = "") -> Invoice:
     current.released = sorted({breach["bound"] for breach in current.held})
     current.release_reason, current.released_by = reason.strip(), by
     current.save(update_fields=["released", "release_reason", "released_by"])
+    record("invoice.released", f"invoice:{current.pk}", customer_pk=current.customer_id, after={"reason": current.release_reason})
     return current
 
 
@@ -126,6 +130,7 @@ def void(invoice: Invoice, reason: str, by: str = "") -> Voiding:
     if invoice.credit_notes.exists():
         raise BillingError(f"{invoice} has credit notes; it cannot be declared void.")
     ledger.post_void(invoice, by)
+    record("invoice.voided", f"invoice:{invoice.pk}", customer_pk=invoice.customer_id, after={"reason": reason.strip()})
     return Voiding.objects.create(invoice=invoice, reason=reason.strip(), voided_by=by)
 
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from django.db import transaction
 from django.utils.timezone import now
 
+from accounts.audit import record
 from invoices import ledger
 from invoices.books import CreditNote
 from invoices.issued import Invoice
@@ -141,4 +142,6 @@ def _write(
         issued_by=by,
     )
     ledger.post_credit_note(note)
+    about = {"number": note.number, "invoice": invoice.number, "total_minor": note.total_minor, "reason": note.reason}
+    record("credit-note.issued", f"credit-note:{note.pk}", customer_pk=invoice.customer_id, after=about)
     return note

@@ -5,6 +5,7 @@ from datetime import date
 from django.db import transaction
 from django.utils.timezone import now
 
+from accounts.audit import record
 from invoices import ledger
 from invoices.issued import Invoice, Payment
 from invoices.money import amount_text
@@ -34,6 +35,8 @@ def record_payment(invoice: Invoice, amount_minor: int, reference: str, received
     _check_amount(current, amount_minor)
     payment = invoice.payments.create(amount_minor=amount_minor, reference=reference, received_on=received_on, recorded_by=by)
     ledger.post_payment(payment)
+    about = {"invoice": invoice.number, "amount_minor": amount_minor, "reference": reference}
+    record("payment.recorded", f"payment:{payment.pk}", customer_pk=invoice.customer_id, after=about)
     return payment
 
 

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
+from accounts.audit import record
 from accounts.models import User
 from usage.key_models import EnrolmentToken, MachineKey
 from usage.models import Machine
@@ -31,6 +32,7 @@ def create_token(machine: Machine, user: User | None = None, lives: timedelta = 
         created_by=user,
         expires_at=now() + lives,
     )
+    record("enrolment.offered", f"machine:{machine.pk}", customer_pk=machine.customer_id, after={"prefix": token.prefix})
     return token, secret
 
 
@@ -76,12 +78,16 @@ def rotate(old: MachineKey, public: bytes, proof: str, at: datetime | None = Non
 
 def revoke(machine: Machine, user: User | None = None) -> int:
     """End every key of a machine at once. Return how many there were. Workers notice within keys.FRESH_S."""
-    return MachineKey.objects.filter(machine=machine, revoked_at=None).update(revoked_at=now(), revoked_by=user)
+    ended = MachineKey.objects.filter(machine=machine, revoked_at=None).update(revoked_at=now(), revoked_by=user)
+    record("machine-key.revoked", f"machine:{machine.pk}", customer_pk=machine.customer_id, after={"keys": ended})
+    return ended
 
 
 def _register(machine: Machine, public: bytes) -> MachineKey:
     try:
         with transaction.atomic():
-            return MachineKey.objects.create(machine=machine, keyid=key_id(public), public_key=public)
+            key = MachineKey.objects.create(machine=machine, keyid=key_id(public), public_key=public)
+            record("machine-key.added", f"machine:{machine.pk}", customer_pk=machine.customer_id, after={"keyid": key.keyid})
+            return key
     except IntegrityError:
         raise EnrolmentRefused("This key was registered before: make a new one.") from None
