@@ -26,9 +26,7 @@ class _Known(NamedTuple):
     may_send_unsigned: bool
 
 
-def decode_all(
-    records: Iterable[RawMessage], limits: Limits, using: str = "default", *, vouched: bool = False
-) -> list[Decoded]:
+def decode_all(records: Iterable[RawMessage], limits: Limits, using: str = "default", *, vouched: bool = False) -> list[Decoded]:
     """Verify each record's signature, decode it and find its machine. Nothing raises: what cannot be stored carries its reason.
 
     `vouched`: a person answers for these bytes, which they have mended, in place of a signature.
@@ -44,9 +42,7 @@ def decode_all(
 def _load(codes: list[str], using: str) -> list[tuple[str, _Known]]:
     keys = trust(using)
     found = Machine.objects.using(using).filter(code__in=codes)
-    rows = found.values_list(
-        "code", "pk", "customer_id", "retired_at", Exists(MachineKey.objects.filter(machine=OuterRef("pk")))
-    )
+    rows = found.values_list("code", "pk", "customer_id", "retired_at", Exists(MachineKey.objects.filter(machine=OuterRef("pk"))))
     return [
         (code, _Known(pk, customer, to_ms(retired) if retired else None, keys.may_send_unsigned(customer, has_key)))
         for code, pk, customer, retired, has_key in rows

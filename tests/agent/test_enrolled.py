@@ -3,9 +3,12 @@
 import base64
 import json
 import os
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,12 +25,13 @@ from agent.remote import NotObeyed, Remote, Wish
 from agent.server import Server
 from agent.service import Service
 from agent.wire import Message
+from tests.agent.build import HOST, sample
 from tests.cast import a_customer, a_machine
 from tests.usage.kafka import drain
 from usage import forwarding
 from usage.enrolment import create_token, revoke
 from usage.key_models import AgentState, AgentWish, MachineKey
-from usage.models import Machine, RejectedMessage, UsageSample
+from usage.models import IngestIncident, Machine, RejectedMessage, UsageSample
 from usage.server_keys import make_sealing_key
 from usage.wishes import agent_word, ask, sealed_wish
 
@@ -258,3 +262,36 @@ def test_the_watermark_comes_with_the_answer(enrolled: Path, machine: Machine, k
 
     assert met.sync() == UsageSample.objects.count() == 1
     met.service.close()
+
+
+def measured(service: Service, cpu_ms: int) -> None:
+    """Ten seconds that both machines of a pair measure at the same time, a minute ago."""
+    end_ms = time.time_ns() // 1_000_000 - 60_000
+    assert service.spool.append(HOST, [replace(sample(0, cpu_ms=cpu_ms), start_ms=end_ms - 10_000, end_ms=end_ms)])
+
+
+def sent_by(state: Path, cpu_ms: int) -> None:
+    service = Service(load({"interval": "1"}, {"COREHOUR_AGENT_STATE_DIR": str(state)}), boot="")
+    measured(service, cpu_ms)
+    service.gate.ask()
+    while service.delivery.step():
+        pass
+    assert service.outbox.waiting() == 0
+    service.close()
+
+
+@pytest.mark.parametrize(("with_spool", "reason"), [(False, "overlap"), (True, "equivocation")])
+def test_a_clone_raises_an_alarm_and_is_billed_once(
+    with_spool: bool, reason: str, enrolled: Path, machine: Machine, kafka_bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    Service(config()).close()
+    clone = tmp_path / "clone"
+    shutil.copytree(enrolled, clone, ignore=shutil.ignore_patterns("agent.sock", *([] if with_spool else ["spool.*"])))
+
+    sent_by(enrolled, 1_000)
+    sent_by(clone, 2_000)
+    drain(kafka_bootstrap, topic)
+
+    assert RejectedMessage.objects.get().reason == reason
+    assert [incident.kind for incident in IngestIncident.objects.all()] == [reason]
+    assert [row.cpu_ms for row in UsageSample.objects.all()] == [1_000]
