@@ -21,6 +21,12 @@ GROUPS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         "Money",
         {
             "invoices.Invoice": ("Invoices", "receipt_long"),
+            "invoices.CreditNote": ("Credit notes", "undo"),
+            "invoices.LedgerEntry": ("Ledger and wallets", "account_balance_wallet"),
+            "invoices.InvoiceRun": ("Invoice runs", "schedule_send"),
+            "invoices.Discount": ("Discounts", "percent"),
+            "invoices.OneOffItem": ("One-off items", "playlist_add"),
+            "invoices.TaxRate": ("Tax rates", "account_balance"),
             "invoices.RatePlan": ("Rate plans", "sell"),
             "invoices.PlanVersion": ("Plan versions", "history_edu"),
             "invoices.Subscription": ("Subscriptions", "event_repeat"),

@@ -9,6 +9,7 @@ from accounts.views import SignIn, SignOut
 from billingsite.dashboard import fleet_json
 from billingsite.health import healthz, readyz
 from billingsite.metrics import metrics
+from invoices import files_views as files
 from invoices import views as invoices
 from usage import agent_views as agents
 from usage import views as usage
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("invoices/<slug:number>/", invoices.invoice, name="invoice"),
     path("invoices/<slug:number>.pdf", invoices.invoice_pdf, name="invoice-pdf"),
     path("invoices/<slug:number>.csv", invoices.invoice_csv, name="invoice-csv"),
+    path("invoices/<slug:number>.<slug:suffix>", files.invoice_file, name="invoice-file"),
     path("plan/", invoices.plan, name="plan"),
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),

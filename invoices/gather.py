@@ -62,7 +62,10 @@ def parts_of(customer: Customer, pieces: Sequence[Slice], at: datetime | None = 
     metered = {piece.span: _cut(piece.span, at and quarter_after(at)) for piece in pieces}
     meters, timed = meters_of(pieces), timed_meters(pieces)
     usage = {span: _usage(customer, span, meters, timed, at) for span in set(metered.values())}
-    return [Part(piece.span, with_loads(piece), usage[metered[piece.span]], _earlier(customer, piece)) for piece in pieces]
+    return [
+        Part(piece.span, with_fleet_loads(piece.version, piece.span), usage[metered[piece.span]], _earlier(customer, piece))
+        for piece in pieces
+    ]
 
 
 def meters_of(pieces: Sequence[Slice]) -> set[str]:
@@ -75,16 +78,16 @@ def timed_meters(pieces: Sequence[Slice]) -> set[str]:
     return {price.meter for piece in pieces for price in piece.version.prices if price.meter in METERS and price.needs_time}
 
 
-def with_loads(piece: Slice) -> VersionTerms:
-    """Return the version with the recorded loads of the fleet, where a price follows them."""
-    if not any(price.demand is not None and not price.demand.loads for price in piece.version.prices):
-        return piece.version
-    loads = tuple((to_ms(row.at), Fraction(row.share_micro, MILLION)) for row in loads_in(piece.span))
+def with_fleet_loads(version: VersionTerms, span: Period) -> VersionTerms:
+    """Return a version with the loads of the fleet that were recorded for a span, where a price follows them."""
+    if not any(price.demand is not None and not price.demand.loads for price in version.prices):
+        return version
+    loads = tuple((to_ms(row.at), Fraction(row.share_micro, MILLION)) for row in loads_in(span))
     prices = tuple(
         replace(price, demand=replace(price.demand, loads=loads)) if price.demand and not price.demand.loads else price
-        for price in piece.version.prices
+        for price in version.prices
     )
-    return replace(piece.version, prices=prices)
+    return replace(version, prices=prices)
 
 
 def _earlier(customer: Customer, piece: Slice) -> dict[TierWindow, list[MachineUsage]]:

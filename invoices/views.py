@@ -23,6 +23,7 @@ from accounts.access import may_see_fleet, visible_customers
 from accounts.current import current_customer, turn_to
 from accounts.models import Customer, User
 from invoices import documents
+from invoices.calculator import calculation
 from invoices.catalogue import contracts
 from invoices.estimate import Estimate, estimate
 from invoices.gather import CurrencyError, billing_period
@@ -199,7 +200,9 @@ def plan(request: HttpRequest) -> HttpResponse:
     customer = current_customer(request)
     at = now()
     subscribed = contracts(customer, Period(at, at + timedelta(days=1)))
-    return render(request, "invoices/plan.html", {"customer": customer, "plans": [plan_page(one, at) for one in subscribed]})
+    calculator = calculation(customer, subscribed, request.GET.dict(), at)
+    plans = [plan_page(one, at) for one in subscribed]
+    return render(request, "invoices/plan.html", {"customer": customer, "plans": plans, "calculator": calculator})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from invoices.money import exact_text
 from invoices.parts import Contract
-from invoices.terms import Model, PriceTerms, Proration, VersionTerms
+from invoices.plan_times import clock_text
+from invoices.terms import Aggregation, Model, Per, PriceTerms, Proration, TierWindow, VersionTerms, Window
 from usage.units import short_unit
 
 
@@ -33,6 +34,7 @@ class PriceRow:
     price: str
     included: str
     tiers: tuple[TierRow, ...]
+    windows: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,51 @@ def _row(price: PriceTerms) -> PriceRow:
         name=price.name,
         selector=price.selector,
         words=words_of(price),
-        unit=price.unit,
+        unit=price.shown_unit,
         per=_per(price),
         digits=2 if price.model in (Model.FLAT, Model.PACKAGE) else 4,
         price=exact_text(price.unit_price),
         included=exact_text(price.included) if price.included else "",
         tiers=tuple(_tiers(price)),
+        windows=tuple((_window_words(window), exact_text(window.unit_price)) for window in price.windows),
     )
 
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_HEIGHTS = {
+    Aggregation.TIME_AVERAGE: "the month’s average",
+    Aggregation.MAX: "the month’s peak",
+    Aggregation.P95: "the month’s 95th percentile",
+}
+
+
 def words_of(price: PriceTerms) -> str:
-    """Say in one sentence how a price works."""
+    """Say in a few words how a price works: its model, then what else it asks."""
+    return ". ".join([_model_words(price), *_conditions(price)])
+
+
+def _conditions(price: PriceTerms) -> Iterator[str]:
+    if price.is_level:
+        yield f"What counts is {_HEIGHTS[price.aggregation]}"
+    if price.per is Per.MACHINE:
+        yield "Each machine by itself"
+    if price.tier_window is not TierWindow.PERIOD:
+        yield "Counted through the year" if price.tier_window is TierWindow.YEAR else "Counted through the contract"
+    if price.demand is not None:
+        low, high = exact_text(price.demand.floor), exact_text(price.demand.cap)
+        yield f"Times {low} to {high}, as busy as all machines together are"
+    if price.minimum:
+        yield f"At least {exact_text(price.minimum)} a month"
+    if price.maximum is not None:
+        yield f"At most {exact_text(price.maximum)} a month"
+
+
+def _window_words(window: Window) -> str:
+    days = "every day" if len(window.days) == 7 else " ".join(DAYS[day - 1] for day in sorted(window.days))
+    return f"{window.name.capitalize()}: {days}, {clock_text(window.from_ms)} to {clock_text(window.to_ms)}"
+
+
+def _model_words(price: PriceTerms) -> str:
     match price.model:
         case Model.PER_UNIT:
             return f"Every {price.unit} at the same price"
@@ -100,6 +136,21 @@ def words_of(price: PriceTerms) -> str:
             return "Each sample by the percent it read, however long it covers"
         case Model.FLAT:
             return _fee_words(price.proration)
+        case _:
+            return _further_words(price)
+
+
+def _further_words(price: PriceTerms) -> str:
+    match price.model:
+        case Model.TIME_OF_USE:
+            return "By the hour of the day in your time zone; outside of what is listed at this price"
+        case Model.SPOT_SERIES:
+            return "At the price in force at the moment of use; before the first one at this price"
+        case Model.RESERVED:
+            held, more = exact_text(price.reserved), exact_text(price.overage_price)
+            return f"{held} {short_unit(price.shown_unit)} paid for in full; what is above costs {more}"
+        case _:
+            return "A share of the amount"
 
 
 def _fee_words(proration: Proration) -> str:
@@ -121,7 +172,7 @@ def _per(price: PriceTerms) -> str:
         case Model.SAMPLE_TARIFF:
             return "a percent and sample"
         case _:
-            return f"a {price.unit}"
+            return f"a {price.shown_unit}"
 
 
 def _tiers(price: PriceTerms) -> Iterator[TierRow]:
