@@ -16,7 +16,11 @@ import pytest
 from agent.config import load
 from agent.control import Server
 from agent.modes import Mode
+from agent.publisher import Broker, Publisher
 from agent.service import Service
+from billingsite.broker import EmbeddedKafka, ensure_topic
+from billingsite.kafka_node import free_ports
+from tests.agent.fault_proxy import proxy
 
 pytest.importorskip("tkinter", reason="Python has no tkinter here")
 import tkinter as tk  # noqa: E402
@@ -28,7 +32,7 @@ from agent.window_parts import DARK  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def _collected_here() -> Iterator[None]:
-    """Let no other thread collect what is left of a window: Tcl aborts when an interpreter dies in a thread that is not its own."""
+    """Let no other thread collect what is left of a window: Tcl aborts when an interpreter dies in a foreign thread."""
     gc.disable()
     yield
     gc.collect()
@@ -208,10 +212,10 @@ def test_when_the_agent_goes_it_says_so_and_offers_to_start_one(shown: Screen, s
 
 
 @pytest.mark.slow
-def test_a_hundred_random_clicks_and_keys_raise_nothing(shown: Screen) -> None:
-    window, dice = shown.window, random.Random(20)
+def what_a_person_may_do(shown: Screen, dice: random.Random) -> list[Callable[[], object]]:
+    window = shown.window
     fields = [window.settings.every_box, *window.settings.fields.values()]
-    things: list[Callable[[], object]] = [
+    return [
         lambda: shown.click(window.button),
         lambda: shown.click(window.send_button),
         lambda: shown.click(window.settings.above_box),
@@ -221,11 +225,38 @@ def test_a_hundred_random_clicks_and_keys_raise_nothing(shown: Screen) -> None:
         lambda: shown.root.geometry(f"{dice.randint(360, 700)}x{dice.randint(400, 560)}"),
     ]
 
+
+def test_a_hundred_random_clicks_and_keys_raise_nothing(shown: Screen) -> None:
+    dice = random.Random(20)
+    things = what_a_person_may_do(shown, dice)
+
     for _ in range(100):
         dice.choice(things)()
         shown.await_true(lambda: True)
 
     assert shown.errors == []
+
+
+def test_random_clicks_while_the_broker_comes_and_goes(shown: Screen, service: Service, tmp_path: Path) -> None:
+    """Short here; `COREHOUR_WINDOW_MINUTES=30` makes it the endurance run, on a machine that has nothing else to do."""
+    minutes = os.environ.get("COREHOUR_WINDOW_MINUTES")
+    longest_s, port, dice = 0.0, free_ports(1)[0], random.Random(30)
+    things, ends = what_a_person_may_do(shown, dice), time.monotonic() + 60 * float(minutes or "0.1")
+    service.delivery.publisher = Publisher(Broker(f"127.0.0.1:{port}", "usage"))
+    with EmbeddedKafka(tmp_path / "kafka", port=free_ports(1)[0]) as broker:
+        ensure_topic(broker.bootstrap, "usage")
+        with proxy(port, broker.ports[0]) as network:
+            while time.monotonic() < ends:
+                network.set(dice.choice(["open", "open", "cut", "hole"]))
+                for _ in range(20):
+                    started = time.monotonic()
+                    dice.choice(things)()
+                    longest_s = max(longest_s, time.monotonic() - started)
+                    shown.await_true(lambda: True)
+                    time.sleep(0.05)
+
+    assert shown.errors == []
+    assert longest_s < (0.2 if minutes else 5.0)  # What a loaded machine needs is no fault of the window.
 
 
 def test_closing_leaves_an_agent_that_it_started_and_says_so_once(screen: str, state: Path) -> None:
