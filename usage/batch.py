@@ -8,11 +8,11 @@ from django.db.models import Exists, OuterRef
 
 from usage.classify import Decoded
 from usage.keys import trust, verify_all
-from usage.models import Machine, MachineKey
+from usage.models import MachineKey
 from usage.periods import to_ms
 from usage.quick import decode
 from usage.sealing import is_sealed, opened
-from usage.sql import VALUES_A_STATEMENT, chunks
+from usage.sql import VALUES_A_STATEMENT, chunks, with_codes
 from usage.wire import Limits, Message, RawMessage
 from usage.wire_errors import Refused
 
@@ -41,7 +41,7 @@ def decode_all(records: Iterable[RawMessage], limits: Limits, using: str = "defa
 
 def _load(codes: list[str], using: str) -> list[tuple[str, _Known]]:
     keys = trust(using)
-    found = Machine.objects.using(using).filter(code__in=codes)
+    found = with_codes(codes, using)
     rows = found.values_list("code", "pk", "customer_id", "retired_at", Exists(MachineKey.objects.filter(machine=OuterRef("pk"))))
     return [
         (code, _Known(pk, customer, to_ms(retired) if retired else None, keys.may_send_unsigned(customer, has_key)))

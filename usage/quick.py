@@ -42,7 +42,7 @@ class _Body(msgspec.Struct, gc=False):
 
 
 _decode_body: Callable[[bytes], _Body] = msgspec.json.Decoder(_Body, strict=True).decode
-_TYPE, _VERSION = wire.CURRENT_TYPE.encode(), b"1.0"
+_VERSION, _TYPE = ("ce_specversion", b"1.0"), ("ce_type", wire.CURRENT_TYPE.encode())
 _tuple = tuple.__new__  # A named tuple's own constructor takes twice as long.
 HUNDRED_TWICE = 2 * 100 * MICRO
 
@@ -71,13 +71,13 @@ def plain(raw: RawMessage, limits: Limits) -> Message | None:
 
 
 def _addressed(raw: RawMessage, key: bytes) -> bool:
-    headers = dict(raw.headers)
-    return (
-        headers.get("ce_type") == _TYPE
-        and headers.get("ce_specversion") == _VERSION
-        and headers.get("ce_source") == b"/machines/" + key
-        and len(headers) == len(raw.headers)
-    )
+    """Whether the headers name the current type and the key's machine, as an agent writes them or in any order."""
+    headers = raw.headers
+    source = b"/machines/" + key
+    if len(headers) > 3 and headers[0] == _VERSION and headers[2] == ("ce_source", source) and headers[3] == _TYPE:
+        return headers[1][0] == "ce_id"  # Of a repeated name the first counts, so what follows does not matter.
+    named = dict(headers)
+    return len(named) == len(headers) and _VERSION in headers and _TYPE in headers and named.get("ce_source") == source
 
 
 def _rows(samples: list[_Sample], host: _Host, limits: Limits) -> tuple[Row, ...] | None:

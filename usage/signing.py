@@ -42,6 +42,9 @@ def signed_bytes(kind: bytes, topic: str, key: bytes, value: bytes) -> bytes:
     return DOMAIN + b"".join([len(part).to_bytes(4, "big") + part for part in parts]) + value
 
 
+SIGNING = frozenset({"keyid", "signature"})
+
+
 def header(raw: RawMessage, name: str) -> bytes | None:
     """The first header of that name."""
     return next((value for found, value in raw.headers if found == name), None)

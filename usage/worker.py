@@ -7,7 +7,7 @@ callbacks run on the client's IO thread, so they only set a flag.
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ from usage.models import IngestOffset
 from usage.wire import Limits, RawMessage
 
 log = logging.getLogger(__name__)
-MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_POLL_BYTES = 2 * MAX_BATCH_BYTES
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUIET_S = 30.0
 
@@ -82,6 +83,7 @@ class Worker:
         self.positions: dict[TopicPartition, IngestOffset] = {}
         self.total = BatchResult()
         self.fenced = 0
+        self._fitting = min(max_records, 1_000)  # Records in one poll: until their size is known, few.
         self._guard = PoisonGuard()
         self._flag = _Flag()
         self._outage = Outage()
@@ -143,7 +145,11 @@ class Worker:
 
     def _poll(self, timeout_s: float) -> dict[TopicPartition, list[Any]]:
         try:
-            return self.consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=self.max_records)  # type: ignore[no-any-return]
+            fetched: dict[TopicPartition, list[Any]] = self.consumer.poll(
+                timeout_ms=int(timeout_s * 1000), max_records=self._fitting
+            )
+            self._fitting = min(self.max_records, _fitting(fetched) or self._fitting)
+            return fetched
         except NoOffsetForPartitionError:
             self._flag.raised = True  # Newly assigned, and nobody told Kafka where to begin: the database will.
             return {}
@@ -263,6 +269,13 @@ def _raw(record: Any, log_id: str) -> RawMessage:
     return RawMessage(
         record.topic, log_id, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
     )
+
+
+def _fitting(fetched: Mapping[TopicPartition, Sequence[Any]]) -> int:
+    """How many records like these fit into one poll: packed ones, decompressed, would fill the memory."""
+    count = sum(map(len, fetched.values()))
+    size = sum(len(record.value or b"") for records in fetched.values() for record in records)
+    return count * MAX_POLL_BYTES // max(1, size)
 
 
 def _batches(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
