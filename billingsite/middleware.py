@@ -7,6 +7,7 @@ from collections.abc import Callable
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 SANE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -23,6 +24,19 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response
+
+
+class CompressedPages(GZipMiddleware):
+    """Pages and their data travel compressed, padded at random so that their length gives no secret away.
+
+    The API keeps its strong ETags, which compressing on the way would weaken.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        kind = response.get("Content-Type", "")
+        if request.path.startswith("/api/v1/") or not kind.startswith(("text/", "application/json")):
+            return response
+        return super().process_response(request, response)
 
 
 class ContentSecurityPolicy(CSPMiddleware):

@@ -12,12 +12,14 @@ from billingsite.metrics import metrics
 from invoices import files_views as files
 from invoices import views as invoices
 from usage import agent_views as agents
+from usage import machine_views as joining
 from usage import views as usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", invoices.overview, name="overview"),
     path("cost.json", invoices.cost_json, name="cost"),
     path("machines/", invoices.machines, name="machines"),
+    path("machines/new/", joining.machine_new, name="machine-new"),
     path("machines/<slug:code>/", invoices.machine, name="machine"),
     path("machines/<slug:code>/agent/", agents.agent, name="machine-agent"),
     path("machines/<slug:code>/agent/token/", agents.agent_token, name="machine-agent-token"),

@@ -19,9 +19,10 @@ from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.access import may_see_fleet, visible_customers
+from accounts.access import has_role, may_see_fleet, visible_customers
 from accounts.current import current_customer, turn_to
 from accounts.models import Customer, User
+from accounts.scopes import OWNERS
 from invoices import documents
 from invoices.calculator import calculation
 from invoices.catalogue import contracts
@@ -60,6 +61,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = _machines_context(customer, period, cost)
     context |= {
         "rows": context["rows"][:ROWS_ON_OVERVIEW],
+        "may_add": not context["rows"] and has_role(_user(request), customer, OWNERS),
         "cost": cost,
         "message": message_of(cost, customer.locale) if cost else None,
         "final_at": period.end + timedelta(hours=customer.grace_hours),
@@ -82,7 +84,8 @@ def machines(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip().casefold()
     rows = [row for row in context["rows"] if text in row[0].machine.code.casefold() or text in row[0].machine.name.casefold()]
     page = Paginator(rows, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
-    context |= {"page": page, "rows": page.object_list, "search": request.GET.get("q", "").strip()}
+    may_add = has_role(_user(request), customer, OWNERS)
+    context |= {"page": page, "rows": page.object_list, "search": request.GET.get("q", "").strip(), "may_add": may_add}
     return render(request, "invoices/machines.html", context)
 
 

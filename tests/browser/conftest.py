@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from billingsite.kafka_node import HOST, free_ports
-from tests.processes import program, running, valkey, wait
+from tests.processes import manage, program, running, valkey, wait
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps a loop in this thread; the ORM is used beside it, never in it.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -145,7 +145,19 @@ class Server:
 
 @pytest.fixture(scope="session")
 def address(redis_url: str, secret: str) -> Iterator[str]:
-    server = Server(REDIS_URL=redis_url, SECRET_KEY=secret, DEBUG="1")
+    server = Server(REDIS_URL=redis_url, SECRET_KEY=secret, DEBUG="1", STAFF_SECOND_FACTOR="0")
+    server.start()
+    yield server.address
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def production(redis_url: str, secret: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server as an installation runs it: hashed, compressed files and no debugging."""
+    folder = str(tmp_path_factory.mktemp("production"))
+    collecting = manage("collectstatic", "--no-input", "-v0", COREHOUR_DATA_DIR=folder)
+    assert collecting.wait(timeout=300) == 0
+    server = Server(REDIS_URL=redis_url, SECRET_KEY=secret, DEBUG="0", COREHOUR_DATA_DIR=folder)
     server.start()
     yield server.address
     server.stop()
@@ -157,7 +169,7 @@ def server(redis_url: str, secret: str) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(*options: str, **env: str) -> Server:
-        server = Server(*options, **{"REDIS_URL": redis_url, "SECRET_KEY": secret, "DEBUG": "1"} | env)
+        server = Server(*options, **{"REDIS_URL": redis_url, "SECRET_KEY": secret, "DEBUG": "1", "STAFF_SECOND_FACTOR": "0"} | env)
         server.start()
         servers.append(server)
         return server

@@ -1,6 +1,7 @@
 """The way of a customer: sign in, watch real usage arrive through Kafka, open last month's invoice, check it twice."""
 
 import re
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ from pytest_django import Settings
 from tests.browser.conftest import Open, Server
 from tests.browser.people import acme_with_a_month
 from tests.browser.test_live import await_live, points_of
-from tests.cast import PASSWORD, a_machine
+from tests.cast import PASSWORD, a_customer, a_machine, a_member
 from tests.processes import manage, program, running
 
 
@@ -148,15 +149,50 @@ def test_the_explorer_follows_its_controls_and_its_address(open_page: Open) -> N
     page.get_by_role("button", name="Table").click()
 
     lines = Path(download.value.path()).read_text().splitlines()
-    assert lines[0] == "start,end,web-1 [GiB-hour],late-1 [GiB-hour],Silent one [GiB-hour]"
-    assert lines[1].endswith(",8.000,4.000,2.000")
+    assert lines[0] == "start,end,web-1 [GiB-hour],late-1 [GiB-hour],Silent one [GiB-hour],Total [GiB-hour]"
+    assert lines[1].endswith(",8.000,4.000,2.000,14.000")
     expect(page.get_by_role("region", name="Memory by machine, by hour, table").get_by_text("14.000").first).to_be_visible()
+    page.get_by_label("Compare with the period before").check()
+    page.wait_for_url("**compare=previous**")
+    expect(page.locator(".chart-legend")).to_contain_text("Period before")
+    page.get_by_text("Heat map").click()
+    page.wait_for_url("**picture=heat**")
+    expect(page.get_by_role("img", name="Memory by local hour of each day; the busiest hour began on 1 ")).to_be_visible()
+    page.get_by_text("Stacked").click()
+    page.wait_for_url("**picture=stack**")
     page.get_by_label("Range").select_option("custom")
     expect(page.get_by_label("First day")).to_be_visible()
     page.get_by_label("First day").fill("2026-10-01")
     page.get_by_label("Last day").fill("2026-10-01")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**first=2026-10-01&last=2026-10-01**")
+
+
+@pytest.mark.kafka
+def test_from_nothing_to_a_first_sample_in_two_minutes(
+    open_page: Open, server: Callable[..., Server], kafka_bootstrap: str, topic: str, tmp_path: Path
+) -> None:
+    olga = a_member(a_customer())
+    kafka = {"KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap, "USAGE_TOPIC": topic, "KAFKA_GROUP": f"group-{topic}"}
+    portal = server(**kafka)
+    page = open_page("/", olga, at=portal.address)
+    with running(manage("consume_usage", REDIS_URL=portal.env["REDIS_URL"], **kafka)):
+        began = time.monotonic()
+        page.get_by_role("link", name="Add a machine").click()
+        page.get_by_label("Id, for good").fill("web-1")
+        page.get_by_role("button", name="Add and show the command").click()
+        command = page.locator("#first-run").inner_text()
+        enrol = command.split(" && ")[0].split()[1:]
+        agent = kafka | {
+            "COREHOUR_AGENT_STATE_DIR": str(tmp_path / "agent"),
+            "COREHOUR_AGENT_CONFIG": str(tmp_path / "agent.toml"),
+        }
+        assert program("-m", "agent", *enrol, **agent).wait(timeout=60) == 0
+        with running(program("-m", "agent", "run", "--interval", "1", **agent)):
+            expect(page.locator("[data-state]")).to_have_text("Reporting", timeout=60_000)
+
+    assert time.monotonic() - began < 120
+    assert points_of(page, "[data-machine-chart]")
 
 
 def test_the_chosen_scheme_stays(open_page: Open) -> None:

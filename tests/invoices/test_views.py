@@ -103,9 +103,9 @@ def test_the_days_add_up_to_the_month(acme: Customer, client: Client) -> None:
 def test_a_customer_without_machines_is_led_to_the_first_sample(acme: Customer, client: Client) -> None:
     page = client.get("/").content.decode()
 
-    assert "python -m agent run" in page
+    assert "/machines/new/" in page
     assert "<usage-chart" in page  # the fee alone makes a month
-    assert "python -m agent run" in client.get("/machines/").content.decode()
+    assert "/machines/new/" in client.get("/machines/").content.decode()
 
 
 def test_a_plan_without_a_price_is_said_and_not_priced_at_nothing() -> None:
