@@ -1,5 +1,6 @@
-"""What the children of a nursery do: the product's own command, with a trap in it where a test wants one."""
+"""What the children of a nursery do: the product's own commands, with a trap in them where a test wants one."""
 
+import importlib
 import os
 import signal
 from collections.abc import Callable
@@ -16,27 +17,41 @@ def load() -> None:
     import usage.management.commands.consume_usage  # noqa: F401
 
 
-def consume(options: list[str], *, group: str, kill_at: int | None = None, count: str = "", generations: str = "") -> None:
-    """Run consume_usage in this group. It kills itself at its kill_at-th step in the database; `count` is where it notes them.
+def migrate(machines: list[str]) -> None:
+    """Make a database ready, with these machines."""
+    from tests.usage.build import machine
+
+    call_command("migrate", verbosity=0)
+    for code in machines:
+        machine(code)
+
+
+def consume(options: list[str], *, group: str, trap: str = "", at: int = 0, generations: str = "") -> None:
+    """Run consume_usage in this group, with one of TRAPS set.
 
     `generations` is a file to which each generation of the group that it joined is added.
     """
     settings.KAFKA_GROUP = group
     if generations:
         _note_generations(Path(generations))
-    if kill_at is not None or count:
-        _trap(kill_at, Path(count) if count else None)
+    if trap:
+        TRAPS[trap](at)
     call_command("consume_usage", *options)
 
 
-def _trap(kill_at: int | None, count: Path | None) -> None:
-    """A step is a statement about to run, or a commit about to be made or just made."""
+def store_batch(*, kill_at: int) -> None:
+    """Store one batch that holds some of everything, and die at the kill_at-th step in the database.
+
+    A step is a statement about to run, or a commit about to be made or just made.
+    """
+    from tests.usage.build import LIMITS, TOPIC_ID
+    from tests.usage.faults.batch import records
+    from usage.ingest import Position, store
+
     done = [0]
 
     def step() -> None:
         done[0] += 1
-        if count is not None:
-            count.write_text(str(done[0]))
         if done[0] == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -53,6 +68,7 @@ def _trap(kill_at: int | None, count: Path | None) -> None:
 
     connection.execute_wrappers.append(wrapper)
     connection.commit = committed  # type: ignore[method-assign]
+    store(Position("resource_usage", TOPIC_ID, 0, 0), records(), LIMITS)
 
 
 def _note_generations(path: Path) -> None:
@@ -66,3 +82,76 @@ def _note_generations(path: Path) -> None:
         real(self)
 
     Worker._reopen = reopen  # type: ignore[method-assign]
+
+
+def _die_after_commit(at: int) -> None:
+    """Between the database's commit and Kafka's."""
+    from usage.worker import Worker
+
+    real, done = Worker._after_commit, [0]
+
+    def after_commit(*arguments: Any) -> None:
+        done[0] += 1
+        if done[0] == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(*arguments)
+
+    Worker._after_commit = after_commit  # type: ignore[method-assign, assignment]
+
+
+def _stop_before_store(at: int) -> None:
+    """With a batch in hand that is fetched and not yet written."""
+    worker: Any = importlib.import_module("usage.worker")
+    real, done = worker.store, [0]
+
+    def store(*arguments: Any) -> Any:
+        done[0] += 1
+        if done[0] == at:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return real(*arguments)
+
+    worker.store = store
+
+
+def _stop_before_the_offset_moves(at: int) -> None:
+    """In the middle of a transaction, all rows written, all locks held."""
+    ingest: Any = importlib.import_module("usage.ingest")
+    real, done = ingest._move_offset, [0]
+
+    def move_offset(*arguments: Any) -> None:
+        done[0] += 1
+        if done[0] == at:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        real(*arguments)
+
+    ingest._move_offset = move_offset
+
+
+def _go_deaf(at: int) -> None:
+    """A client that lost its way: it joins, beats its heart and polls, and after so many messages nothing comes."""
+    from kafka import KafkaConsumer
+
+    from usage import watchdog
+
+    watchdog.PATIENCE_S = 1.0
+    deaf: list[KafkaConsumer] = []
+    real, heard = KafkaConsumer.poll, [0]
+
+    def poll(self: KafkaConsumer, *arguments: Any, **options: Any) -> Any:
+        if not deaf and heard[0] >= at:
+            deaf.append(self)
+        if self in deaf:
+            self.pause(*self.assignment())
+        found = real(self, *arguments, **options)
+        heard[0] += sum(map(len, found.values()))
+        return found
+
+    KafkaConsumer.poll = poll
+
+
+TRAPS: dict[str, Callable[[int], None]] = {
+    "die after commit": _die_after_commit,
+    "stop before store": _stop_before_store,
+    "stop before the offset moves": _stop_before_the_offset_moves,
+    "go deaf": _go_deaf,
+}

@@ -53,6 +53,12 @@ class Nursery:
             time.sleep(0.02)
         return code
 
+    def kill(self, pid: int) -> None:
+        """Kill a child that may have ended already."""
+        if self.code(pid) is None:
+            os.kill(pid, signal.SIGKILL)
+            self.wait(pid)
+
     def said(self, last: int = 3_000) -> str:
         """What the children wrote, or the end of it."""
         return Path(self.log.name).read_text(errors="replace")[-last:]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
@@ -26,6 +26,8 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_POLL_BYTES = 2 * MAX_BATCH_BYTES
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUIET_S = 30.0
+# PostgreSQL ends a session that was stopped in the middle of a transaction with an InternalError.
+AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 class LossFound(Exception):
@@ -101,7 +103,7 @@ class Worker:
         try:
             self.consumer.resume(*self.consumer.paused())
             return self._fetch_and_store(timeout_s)
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             self._begin_outage(error)
             return BatchResult()
 
@@ -197,6 +199,9 @@ class Worker:
         if row is None or row.topic_id != self._topic_id():
             self._flag.raised = True
             return BatchResult()
+        records = _unseen(records, row.next_offset)
+        if not records:
+            return BatchResult()
         now_ms = int(self.clock() * 1000)
         raws = [_raw(record, row.log_id) for record in records]
         position = Position(row.topic, row.topic_id, row.partition, row.next_offset, self.using)
@@ -269,6 +274,13 @@ def _raw(record: Any, log_id: str) -> RawMessage:
     return RawMessage(
         record.topic, log_id, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
     )
+
+
+def _unseen(records: Sequence[Any], next_offset: int) -> Sequence[Any]:
+    """Leave out what is stored already: a client may deliver an offset twice, and the books count each once."""
+    if records[0].offset >= next_offset:
+        return records
+    return [record for record in records if record.offset >= next_offset]
 
 
 def _fitting(fetched: Mapping[TopicPartition, Sequence[Any]]) -> int:

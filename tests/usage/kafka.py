@@ -12,19 +12,21 @@ from usage.worker import Worker
 V1 = [("ce_specversion", b"1.0"), ("ce_type", b"corehour.usage.v1")]
 
 
-def publish(bootstrap: str, topic: str, bodies: Iterable[Any], *, partition: int | None = None) -> None:
+def publish(bootstrap: str, topic: str, bodies: Iterable[Any], *, partition: int | None = None, headers: Any = None) -> None:
     """Send bodies as wire format 1, keyed by their machine; bytes are sent as they are."""
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=20)
     for body in bodies:
         value = body if isinstance(body, bytes) else json.dumps(body).encode()
         key = body["machine"].encode() if isinstance(body, dict) else None
-        producer.send(topic, value=value, key=key, headers=V1, partition=partition)
+        producer.send(topic, value=value, key=key, headers=V1 if headers is None else headers, partition=partition)
     producer.close()
 
 
-def worker(bootstrap: str, topic: str, *, group: str | None = None, **options: Any) -> Worker:
-    """A worker on a real consumer."""
-    consumer = KafkaConsumer(
+def worker(
+    bootstrap: str, topic: str, *, group: str | None = None, consumer: dict[str, Any] | None = None, **options: Any
+) -> Worker:
+    """A worker on a real consumer, with settings of the consumer's own where a test wants them."""
+    settings: dict[str, Any] = dict(
         bootstrap_servers=bootstrap,
         group_id=group or f"group-{topic}",
         enable_auto_commit=False,
@@ -33,8 +35,9 @@ def worker(bootstrap: str, topic: str, *, group: str | None = None, **options: A
         fetch_max_wait_ms=50,
         session_timeout_ms=6_000,
         heartbeat_interval_ms=500,
+        reconnect_backoff_max_ms=1_000,
     )
-    return Worker(consumer, topic, max_age_ms=10**13, **options)
+    return Worker(KafkaConsumer(**settings | (consumer or {})), topic, max_age_ms=10**13, **options)
 
 
 def drain(bootstrap: str, topic: str, **options: Any) -> BatchResult:

@@ -135,6 +135,12 @@ class Group:
             self.workers[index] = self._worker()
             self.rebalance()
 
+    def rewind(self, index: int) -> None:
+        """A client with a fault: it delivers again what it has delivered, and nobody told it to."""
+        consumer = self.workers[index].consumer
+        for tp, position in consumer.positions.items():
+            consumer.positions[tp] = self.chance.randint(0, position)
+
     def drain(self) -> None:
         """Every partition to one worker, until the log's end is stored."""
         self.workers = [self._worker(self.chance.choice([4, 100]))]

@@ -137,7 +137,9 @@ def run(seed: int) -> None:
 
 
 def _event(group: Group, fleet: Fleet, chance: random.Random) -> None:
-    kind = chance.choices(["send", "step", "kill", "kill late", "rebalance", "zombie", "lie"], [6, 6, 3, 1, 1, 2, 1])[0]
+    kind = chance.choices(
+        ["send", "step", "kill", "kill late", "rebalance", "zombie", "lie", "rewind"], [6, 6, 3, 1, 1, 2, 1, 1]
+    )[0]
     worker = chance.randrange(len(group.workers))
     if kind == "send":
         for _ in range(chance.randint(1, 6)):
@@ -148,6 +150,8 @@ def _event(group: Group, fleet: Fleet, chance: random.Random) -> None:
         group.step(worker, kill_at=chance.randint(1, 24))
     elif kind == "kill late":
         group.step(worker, kill_after_commit=True)
+    elif kind == "rewind":
+        group.rewind(worker)
     elif kind == "lie":  # Kafka's committed offset is wherever somebody's tool has put it.
         partition = chance.randrange(PARTITIONS)
         group.log.committed[partition] = chance.randint(0, len(group.log.records[partition]))

@@ -9,13 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.admin import KafkaAdminClient
 
 from tests.usage.build import LIMITS, body, machine, sample
 from tests.usage.kafka import drain, ends, publish, worker
 from usage.audit import checks
-from usage.models import IngestIncident, IngestOffset, RejectedMessage, UsageBucket, UsageSample
-from usage.worker import LossFound, Worker
+from usage.models import RejectedMessage, UsageBucket, UsageSample
+from usage.worker import Worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.django_db(transaction=True)]
 
@@ -79,21 +78,6 @@ def test_a_new_worker_begins_where_the_database_stands_not_where_kafka_thinks(ka
     assert UsageBucket.objects.get().samples == 20
 
 
-def test_a_database_restored_from_an_old_copy_replays_by_itself(kafka_bootstrap: str, topic: str) -> None:
-    machine()
-    publish(kafka_bootstrap, topic, _bodies(10))
-    drain(kafka_bootstrap, topic)
-    for model in (UsageSample, UsageBucket, IngestOffset):
-        model._default_manager.all().delete()
-    call_command("flush", interactive=False, verbosity=0)
-    machine()
-
-    total = drain(kafka_bootstrap, topic)
-
-    assert total.stored == 10
-    assert _differences() == []
-
-
 def test_two_workers_share_the_partitions_and_store_each_message_once(kafka_bootstrap: str, topic: str) -> None:
     for number in range(12):
         machine(f"m-{number}")
@@ -135,47 +119,6 @@ def test_while_the_database_is_away_nothing_is_lost(kafka_bootstrap: str, topic:
     assert _differences() == []
 
 
-def test_messages_that_retention_deleted_stop_the_worker_until_the_loss_is_accepted(
-    kafka_bootstrap: str, kafka_admin: KafkaAdminClient, topic: str
-) -> None:
-    machine()
-    publish(kafka_bootstrap, topic, _bodies(10), partition=0)
-    drain(kafka_bootstrap, topic)
-    publish(kafka_bootstrap, topic, _bodies(10, first=10), partition=0)
-    kafka_admin.delete_records({TopicPartition(topic, 0): 15})
-
-    with pytest.raises(LossFound, match="offsets 10 to 14 were deleted by retention"):
-        drain(kafka_bootstrap, topic)
-    total = drain(kafka_bootstrap, topic, accept_loss=True)
-
-    assert total.stored == 5
-    assert IngestOffset.objects.get(partition=0).skipped == 5
-    assert IngestIncident.objects.get().kind == "accepted_loss"
-    assert _differences() == []
-
-
-def test_a_topic_made_again_stops_the_worker_until_the_loss_is_accepted(
-    kafka_bootstrap: str, kafka_admin: KafkaAdminClient, topic: str
-) -> None:
-    machine()
-    publish(kafka_bootstrap, topic, _bodies(10))
-    drain(kafka_bootstrap, topic)
-    kafka_admin.delete_topics([topic])
-    deadline = time.monotonic() + 20
-    while topic in kafka_admin.list_topics() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    kafka_admin.create_topics({topic: {"num_partitions": 3}}, wait_for_metadata=True)
-    publish(kafka_bootstrap, topic, _bodies(10, first=10))
-
-    with pytest.raises(LossFound, match="another topic"):
-        drain(kafka_bootstrap, topic, group=f"again-{topic}")
-    total = drain(kafka_bootstrap, topic, group=f"again-{topic}", accept_loss=True)
-
-    assert total.stored == 10
-    assert set(IngestIncident.objects.values_list("kind", flat=True)) == {"topic_recreated"}
-    assert _differences() == []
-
-
 def test_the_audit_names_a_bucket_that_is_off_by_one(kafka_bootstrap: str, topic: str) -> None:
     machine()
     publish(kafka_bootstrap, topic, _bodies(3))
@@ -185,23 +128,3 @@ def test_the_audit_names_a_bucket_that_is_off_by_one(kafka_bootstrap: str, topic
 
     with pytest.raises(CommandError, match="1 differences"):
         call_command("audit_usage")
-
-
-def test_a_log_that_lost_its_tail_goes_on_under_new_names(kafka_bootstrap: str, topic: str) -> None:
-    machine()
-    publish(kafka_bootstrap, topic, [b"broken", *_bodies(3)], partition=0)
-    drain(kafka_bootstrap, topic)
-    # The database stands behind what Kafka has: as if the broker had lost two messages.
-    IngestOffset.objects.filter(partition=0).update(next_offset=6, skipped=2)
-
-    with pytest.raises(LossFound, match="lost its log's tail"):
-        drain(kafka_bootstrap, topic)
-    drain(kafka_bootstrap, topic, accept_loss=True)
-    publish(kafka_bootstrap, topic, [b"broken again", *_bodies(2, first=3)], partition=0)
-    total = drain(kafka_bootstrap, topic)
-
-    assert (total.stored, total.rejected) == (2, 1)
-    row = IngestOffset.objects.get(partition=0)
-    assert (row.epoch, row.first_offset, row.next_offset) == (1, 4, 7)
-    assert sorted(RejectedMessage.objects.values_list("topic_id", flat=True)) == [row.topic_id, f"{row.topic_id}#1"]
-    assert _differences() == []
