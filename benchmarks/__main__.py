@@ -8,7 +8,7 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, sockets
+from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, pages, sockets
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "fuzz": fuzz,
     "live": live,
     "sockets": sockets,
+    "pages": pages,
     "invoices": invoices,
 }
 

@@ -10,9 +10,11 @@ FOLDER = Path(__file__).parent.parent / "docs" / "screens"
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 LIVE_MS = 6_000  # Until the live charts have moved.
 SHOTS = (
-    ("overview-light-1440", 1440, 900, "light"),
-    ("overview-dark-1440", 1440, 900, "dark"),
-    ("overview-light-360", 360, 780, "light"),
+    ("overview-light-1440", "/", 1440, 900, "light"),
+    ("overview-dark-1440", "/", 1440, 900, "dark"),
+    ("overview-light-360", "/", 360, 780, "light"),
+    ("usage-light-1440", "/usage/?compare=previous", 1440, 900, "light"),
+    ("heat-dark-1440", "/usage/?range=last-30-days&picture=heat", 1440, 900, "dark"),
 )
 
 
@@ -21,8 +23,8 @@ def main(address: str, email: str, password: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM))
-        for name, width, height, scheme in SHOTS:
-            _shoot(browser, address, (email, password), name, {"width": width, "height": height, "scheme": scheme})
+        for name, path, width, height, scheme in SHOTS:
+            _shoot(browser, address, (email, password), name, {"path": path, "width": width, "height": height, "scheme": scheme})
         browser.close()
 
 
@@ -37,7 +39,10 @@ def _shoot(browser: Browser, address: str, log_in: tuple[str, str], name: str, l
     page.fill("input[name=password]", log_in[1])
     page.click("button[type=submit]")
     page.wait_for_selector("usage-chart[state=live]")
-    page.wait_for_timeout(LIVE_MS)
+    if look["path"] == "/":
+        page.wait_for_timeout(LIVE_MS)
+    else:
+        page.goto(f"{address}{look['path']}")
     page.screenshot(path=FOLDER / f"{name}.png")
     context.close()
 
