@@ -1,9 +1,10 @@
 """Which customer a portal page is about: `?customer=CODE` chooses, the session remembers, the access rule decides."""
 
 from django.http import Http404, HttpRequest
+from django.urls import reverse
 
-from accounts.access import customer_or_404
-from accounts.models import Customer
+from accounts.access import customer_or_404, may_see_fleet, visible_customers
+from accounts.models import Customer, User
 
 SESSION_KEY = "customer"
 
@@ -22,6 +23,13 @@ def turn_to(request: HttpRequest, customer: Customer) -> Customer:
     """Make a customer the page's one, because what the address names belongs to it. The caller has checked the right to see."""
     request.session[SESSION_KEY] = customer.code
     return customer
+
+
+def home_of(user: User) -> str:
+    """Where somebody belongs who has just signed in."""
+    if may_see_fleet(user) and not visible_customers(user).exists():
+        return reverse("admin:index")
+    return reverse("overview")
 
 
 def current_customer_or_none(request: HttpRequest) -> Customer | None:

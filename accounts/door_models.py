@@ -54,6 +54,19 @@ class SignedInSession(models.Model):
         return f"{self.browser} ({self.address})"
 
 
+class SecondFactor(models.Model):
+    """A person's authenticator app and paper codes. The secret is sealed, the codes are hashes."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="second_factor")
+    sealed = models.BinaryField()
+    confirmed = models.BooleanField(default=False)
+    last_step = models.BigIntegerField(default=0)  # The newest half-minute whose code was used.
+    paper = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"of person {self.user_id}"
+
+
 class Attempts(models.Model):
     """How often something was tried in a stretch of time, counted before it is tried."""
 

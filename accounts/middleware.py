@@ -10,18 +10,24 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts import sessions
+from accounts import second_factor, sessions
 from accounts.models import User
 
 # Pages that move rates, money or keys: the password must have been shown lately. Staff and owners alike.
 SENSITIVE = frozenset(
     {
-        "keys", "key-new", "key-rotate", "key-revoke", "webhooks",
+        "two-step-remove", "keys", "key-new", "key-rotate", "key-revoke", "webhooks",
         "admin:accounts_apikey_add", "admin:accounts_user_add", "admin:accounts_user_change",
         "admin:auth_user_password_change", "admin:invoices_planversion_publish", "admin:invoices_invoice_finalise",
         "admin:usage_machine_new_token",
     }
 )  # fmt: skip
+
+
+# What staff reach before they have a second factor.
+DOORS = frozenset(
+    {"admin:logout", "code", "confirm", "password-change", "settings", "sign-in", "sign-out", "two-step", "healthz", "readyz"}
+)
 
 
 class SessionLimits:
@@ -42,6 +48,8 @@ class SessionLimits:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
         """Ask for the password before a sensitive page; what was typed there is typed again, which is rare enough."""
         match = request.resolver_match
+        if match and match.view_name not in DOORS and isinstance(request.user, User) and second_factor.missing(request.user):
+            return redirect("two-step")
         if match is None or match.view_name not in SENSITIVE or not isinstance(request.user, User):
             return None
         if sessions.is_fresh(request.session, time.time()):

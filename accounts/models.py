@@ -16,12 +16,12 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.timezone import now
 
-from accounts.door_models import Attempts, AuditEntry, AuditHead, IdempotentAnswer, SignedInSession
+from accounts.door_models import Attempts, AuditEntry, AuditHead, IdempotentAnswer, SecondFactor, SignedInSession
 from accounts.scopes import READING
 
 __all__ = [
-    "ApiKey", "Attempts", "AuditEntry", "AuditHead", "Customer", "IdempotentAnswer", "Membership", "SignedInSession", "User",
-    "UserManager",
+    "ApiKey", "Attempts", "AuditEntry", "AuditHead", "Customer", "IdempotentAnswer", "Membership", "SecondFactor",
+    "SignedInSession", "User", "UserManager",
 ]  # fmt: skip
 CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
 COUNTRY = RegexValidator(r"\A[A-Z]{2}\Z", "Use a country's two capital letters of ISO 3166, such as DE.")

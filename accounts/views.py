@@ -1,18 +1,20 @@
 """The door: sign in, sign out, and the page of an error."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts import attempts
-from accounts.access import may_see_fleet, visible_customers
+from accounts import attempts, second_factor
 from accounts.audit import record
+from accounts.current import home_of
 from accounts.models import User
 from accounts.problems import server_problem
 from accounts.whence import address_of
@@ -51,12 +53,18 @@ class SignIn(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Whoever has a second factor is not signed in yet."""
+        user: Any = form.get_user()
+        if not second_factor.needed(user):
+            return super().form_valid(form)
+        second_factor.ask(self.request, user)
+        return redirect(f"{reverse('code')}?{urlencode({'next': self.get_redirect_url()})}")
+
     def get_default_redirect_url(self) -> str:
         user = self.request.user
         assert isinstance(user, User)  # noqa: S101 - this is asked after signing in
-        if may_see_fleet(user) and not visible_customers(user).exists():
-            return reverse("admin:index")
-        return reverse("overview")
+        return home_of(user)
 
 
 class SignOut(LogoutView):

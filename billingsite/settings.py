@@ -165,6 +165,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.passwords.ProductWordsValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 3600
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=True)
 # Mail: to the console until a server is named.
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.text('EMAIL_HOST', '') else 'console'}.EmailBackend"
 EMAIL_HOST = env.text("EMAIL_HOST", "")

@@ -121,13 +121,14 @@ def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
         "COREHOUR_AGENT_STATE_DIR": str(folder / "agent"),
         "DJANGO_SETTINGS_MODULE": "billingsite.settings",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
+        "STAFF_SECOND_FACTOR": given.get("STAFF_SECOND_FACTOR", "0"),  # Its operator's log-in is printed, so a code adds nothing.
         "PYTHONUNBUFFERED": "1",  # A program's last words must reach its log.
     }
 
 
 def leave_settings(folder: Path, shared: Mapping[str, str]) -> None:
     """Write what this start's programs share to run.env (mode 600), so that bin/manage speaks to the same ones."""
-    names = ("COREHOUR_", "KAFKA_", "USAGE_", "REDIS_", "VALKEY_")
+    names = ("COREHOUR_", "KAFKA_", "USAGE_", "REDIS_", "VALKEY_", "STAFF_")
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(shared.items()) if name.startswith(names)]
     private_file(folder / "run.env", "".join(lines))
 

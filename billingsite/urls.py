@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import password_views as passwords
+from accounts import second_factor_views as factors
 from accounts import settings_views as doors
 from accounts.views import SignIn, SignOut
 from billingsite.dashboard import fleet_json
@@ -38,6 +39,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("plan/", invoices.plan, name="plan"),
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
+    path("sign-in/code/", factors.code, name="code"),
+    path("settings/two-step/", factors.two_step, name="two-step"),
+    path("settings/two-step/remove/", factors.two_step_remove, name="two-step-remove"),
     path("confirm/", doors.confirm, name="confirm"),
     path("settings/", doors.overview, name="settings"),
     path("settings/keys/", doors.keys, name="keys"),

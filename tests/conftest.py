@@ -67,6 +67,7 @@ def _quick_settings(settings: Settings) -> None:
     Usage need not be signed, but where a test is about that, and no key is remembered from the test before.
     """
     settings.USAGE_REQUIRE_SIGNATURE = False
+    settings.STAFF_SECOND_FACTOR = False
     keys.forget()
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
