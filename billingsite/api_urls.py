@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from accounts.api import CustomerList, NoSuchPage
 from accounts.people_api import AuditList, CustomerDetail, KeyDetail, KeyList, MemberDetail, MemberList
 from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
+from invoices.books_api import InvoiceFile, InvoicePayments, InvoiceUbl, WalletDetail
 from invoices.quote_api import BareQuotes, Quotes
 from usage.agent_api import ChangeKey, Enrol, Forward, Sync
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
@@ -51,6 +52,10 @@ urlpatterns: list[URLPattern] = [
     path("v1/invoices/<slug:number>/", InvoiceDetail.as_view(), name="api-invoice"),
     path("v1/invoices/<slug:number>/pdf", InvoicePdf.as_view(), name="api-invoice-pdf"),
     path("v1/invoices/<slug:number>/csv", InvoiceCsv.as_view(), name="api-invoice-csv"),
+    path("v1/invoices/<slug:number>/xml", InvoiceFile.as_view(), name="api-invoice-xml"),
+    path("v1/invoices/<slug:number>/ubl", InvoiceUbl.as_view(), name="api-invoice-ubl"),
+    path("v1/invoices/<slug:number>/payments/", InvoicePayments.as_view(), name="api-invoice-payments"),
+    path("v1/wallet/", WalletDetail.as_view(), name="api-wallet"),
     path("v1/enrol/", Enrol.as_view(), name="api-enrol"),
     path("v1/agent/key/", ChangeKey.as_view(), name="api-agent-key"),
     path("v1/agent/sync/", Sync.as_view(), name="api-agent-sync"),

@@ -10,6 +10,7 @@ from django.forms.models import construct_instance
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
+from accounts.models import Customer
 from invoices import publishing
 from invoices.models import Subscription
 from invoices.money import decimal_text, parse_decimal
@@ -55,6 +56,24 @@ class PaymentForm(BaseDialogForm):  # type: ignore[misc]
     amount = forms.CharField(widget=UnfoldAdminTextInputWidget(), help_text="In the invoice's currency, such as 12.40")
     reference = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget(), help_text="The same one counts once")
     received_on = forms.DateField(widget=UnfoldAdminDateWidget())
+
+
+class CreditForm(BaseDialogForm):  # type: ignore[misc]
+    reason = forms.CharField(max_length=500, widget=UnfoldAdminTextInputWidget(), help_text="Printed on the credit note")
+    lines = forms.CharField(
+        required=False, widget=UnfoldAdminTextInputWidget(), help_text="Positions such as 1, 3; empty with no amount: all of it"
+    )
+    amount = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget(), help_text="Or an amount with tax")
+
+
+class MovementForm(forms.Form):
+    """Money into or out of a customer's wallet."""
+
+    customer = forms.ModelChoiceField(Customer.objects.all())
+    what = forms.ChoiceField(choices=[("top_up", "Prepayment received"), ("grant", "Credit given"), ("pay_back", "Paid back")])
+    amount = forms.CharField(help_text="In the customer's currency, such as 12.40")
+    reference = forms.CharField(max_length=120, help_text="The same one counts once")
+    note = forms.CharField(max_length=500, required=False)
 
 
 class PriceForm(forms.ModelForm):  # type: ignore[type-arg]

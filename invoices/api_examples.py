@@ -33,17 +33,25 @@ _LINE = {
         "coverage": {"covered_ms": 2592000000, "period_ms": 2592000000, "machines": 1, "buckets": 2880},
     },
 }
-_TOTALS = {"subtotal": _euros("10.50"), "tax": _euros("0.00"), "total": _euros("10.50")}
+_TOTALS = {
+    "subtotal": _euros("10.50"),
+    "discount": _euros("0.00"),
+    "tax": _euros("2.00"),
+    "credit": _euros("0.00"),
+    "total": _euros("12.50"),
+}
 _INVOICE = {
     "number": "CH-2026-0001",
     "customer": "acme",
-    "status": "open",
+    "status": "partly_paid",
     "period": _PERIOD,
     "issued_on": "2026-12-02",
     "due_on": "2026-12-16",
     "finalised_at": "2026-12-01T23:05:00Z",
     **_TOTALS,
-    "paid": _euros("0.00"),
+    "paid": _euros("5.00"),
+    "credited": _euros("1.19"),
+    "outstanding": _euros("6.31"),
 }
 ESTIMATE = _answer(
     "Half-way through November",
@@ -53,7 +61,7 @@ ESTIMATE = _answer(
         "period": _PERIOD,
         "lines": [_LINE],
         **_TOTALS,
-        "exact": _euros("10.5000"),
+        "exact": _euros("12.5000"),
         "per_hour": _euros("0.0147"),
     },
 )
@@ -62,6 +70,28 @@ INVOICE_DETAIL = _answer(
     "An open invoice with its line",
     {
         **_INVOICE,
+        "content_hash": "9f2c7b1e5a0d4c3f8e6b9a1d2c5f7e0b3a6d9c8f1e4b7a0d3c6f9e2b5a8d1c4f",
+        "discounts": [],
+        "taxes": [
+            {
+                "name": "USt",
+                "category": "S",
+                "percent": "19",
+                "reason": "",
+                "base": _euros("10.50"),
+                "tax": _euros("2.00"),
+            }
+        ],
+        "payments": [{"reference": "bank-20261208-17", "received_on": "2026-12-08", "amount": _euros("5.00")}],
+        "credit_notes": [
+            {
+                "number": "CN-2026-0001",
+                "issued_on": "2026-12-09",
+                "reason": "Outage of 3 November",
+                "total": _euros("1.19"),
+                "to_wallet": _euros("0.00"),
+            }
+        ],
         "seller": {"name": "Corehour Systems", "address": "", "tax_id": ""},
         "buyer": {"name": "Acme GmbH", "address": "Hauptstr. 1\n10115 Berlin", "tax_id": "DE123456789"},
         "lines": [_LINE],
@@ -85,6 +115,29 @@ PLANS = _answer(
             }
         ],
     },
+)
+WALLET = _answer(
+    "Ten euros paid in advance",
+    {
+        "customer": "acme",
+        "balance": _euros("10.00"),
+        "entries": [
+            {
+                "at": "2026-11-24T14:32:08Z",
+                "kind": "top_up",
+                "reference": "bank-20261124-3",
+                "note": "",
+                "amount": _euros("10.00"),
+            }
+        ],
+    },
+)
+XML = OpenApiExample(
+    "The document",
+    "<?xml version='1.0' encoding='UTF-8'?> …",
+    media_type="application/xml",
+    response_only=True,
+    status_codes=["200"],
 )
 PDF = OpenApiExample("The document", "%PDF-1.7 …", media_type="application/pdf", response_only=True, status_codes=["200"])
 CSV = OpenApiExample(

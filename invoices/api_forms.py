@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
+from django.db.models import Q
 from rest_framework import serializers
 
+from accounts.models import Customer
 from accounts.schema import MoneySerializer
 from invoices.estimate import Estimate
-from invoices.models import Invoice, InvoiceLine
-from invoices.money import amount_text, exact_text, rounded_text
+from invoices.ledger import wallet_minor
+from invoices.models import CreditNote, Invoice, InvoiceLine, LedgerEntry, Payment
+from invoices.money import amount_text, decimal_text, exact_text, rounded_text
 from invoices.rating import Line
 from invoices.terms import VersionTerms
 
@@ -48,7 +51,9 @@ class EstimateSerializer(serializers.Serializer[Any]):
     period = PeriodSerializer()
     lines = LineSerializer(many=True)
     subtotal = MoneySerializer()
+    discount = MoneySerializer()
     tax = MoneySerializer()
+    credit = MoneySerializer(help_text="Paid from the wallet")
     total = MoneySerializer(help_text="What the invoice would say if the period ended now")
     exact = MoneySerializer(help_text="The same before rounding, four decimals: moves below a cent")
     per_hour = MoneySerializer(allow_null=True, help_text="Cost of the last whole hour; null in a period's first hour")
@@ -57,15 +62,19 @@ class EstimateSerializer(serializers.Serializer[Any]):
 class InvoiceSerializer(serializers.Serializer[Any]):
     number = serializers.CharField()
     customer = serializers.CharField(help_text="Customer code")
-    status = serializers.ChoiceField(choices=["open", "paid", "void"])
+    status = serializers.ChoiceField(choices=["open", "partly_paid", "overdue", "paid", "credited", "void"])
     period = PeriodSerializer()
     issued_on = serializers.DateField()
     due_on = serializers.DateField()
     finalised_at = serializers.DateTimeField()
     subtotal = MoneySerializer()
+    discount = MoneySerializer()
     tax = MoneySerializer()
-    total = MoneySerializer()
+    credit = MoneySerializer(help_text="Paid from the wallet; below zero it went there")
+    total = MoneySerializer(help_text="What was to be paid")
     paid = MoneySerializer()
+    credited = MoneySerializer(help_text="Taken off by credit notes")
+    outstanding = MoneySerializer(help_text="What is still to be paid")
 
 
 class PartySerializer(serializers.Serializer[Any]):
@@ -74,7 +83,54 @@ class PartySerializer(serializers.Serializer[Any]):
     tax_id = serializers.CharField()
 
 
+class DiscountSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    amount = MoneySerializer()
+
+
+class TaxSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    category = serializers.CharField(help_text="Of EN 16931: S standard, Z zero, AE reverse charge, O not subject to tax")
+    percent = serializers.CharField()
+    reason = serializers.CharField(help_text="Why none is charged")
+    base = MoneySerializer()
+    tax = MoneySerializer()
+
+
+class PaymentSerializer(serializers.Serializer[Any]):
+    reference = serializers.CharField()
+    received_on = serializers.DateField()
+    amount = MoneySerializer()
+
+
+class CreditNoteSerializer(serializers.Serializer[Any]):
+    number = serializers.CharField()
+    issued_on = serializers.DateField()
+    reason = serializers.CharField()
+    total = MoneySerializer()
+    to_wallet = MoneySerializer(help_text="What was paid already and went to the wallet")
+
+
+class WalletEntrySerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    reference = serializers.CharField()
+    note = serializers.CharField()
+    amount = MoneySerializer(help_text="Above zero it came, below it went")
+
+
+class WalletSerializer(serializers.Serializer[Any]):
+    customer = serializers.CharField()
+    balance = MoneySerializer()
+    entries = WalletEntrySerializer(many=True, help_text="The last hundred, newest first")
+
+
 class InvoiceDetailSerializer(InvoiceSerializer):
+    content_hash = serializers.CharField(help_text="SHA-256 of everything printed")
+    discounts = DiscountSerializer(many=True)
+    taxes = TaxSerializer(many=True)
+    payments = PaymentSerializer(many=True)
+    credit_notes = CreditNoteSerializer(many=True)
     seller = PartySerializer()
     buyer = PartySerializer()
     lines = LineSerializer(many=True)
@@ -119,7 +175,9 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
         "period": _period_json(estimate.period.start, estimate.period.end, estimate.timezone),
         "lines": [line_json(line, line.span.start, line.span.end, currency) for line in estimate.lines],
         "subtotal": money(estimate.subtotal_minor, currency),
+        "discount": money(estimate.totals.discount_minor, currency),
         "tax": money(estimate.tax_minor, currency),
+        "credit": money(estimate.totals.credit_minor, currency),
         "total": money(estimate.total_minor, currency),
         "exact": {"amount": estimate.exact_text, "currency": currency},
         "per_hour": per_hour,
@@ -137,9 +195,13 @@ def invoice_json(invoice: Invoice) -> dict[str, Any]:
         "due_on": invoice.due_on,
         "finalised_at": invoice.finalised_at and rfc3339(invoice.finalised_at),
         "subtotal": money(invoice.subtotal_minor, invoice.currency),
+        "discount": money(invoice.discount_minor, invoice.currency),
         "tax": money(invoice.tax_minor, invoice.currency),
+        "credit": money(invoice.credit_minor, invoice.currency),
         "total": money(invoice.total_minor, invoice.currency),
         "paid": money(invoice.paid_minor, invoice.currency),
+        "credited": money(invoice.credited_minor, invoice.currency),
+        "outstanding": money(invoice.outstanding_minor, invoice.currency),
     }
 
 
@@ -148,9 +210,61 @@ def invoice_detail_json(invoice: Invoice) -> dict[str, Any]:
     lines = [line_json(line, line.period_start, line.period_end, invoice.currency) for line in invoice.lines.order_by("position")]
     return {
         **invoice_json(invoice),
+        "content_hash": invoice.content_hash,
+        "discounts": [{"name": one["name"], "amount": money(one["amount_minor"], invoice.currency)} for one in invoice.discounts],
+        "taxes": [_tax_json(tax, invoice.currency) for tax in invoice.taxes],
+        "payments": [payment_json(payment) for payment in invoice.payments.all()],
+        "credit_notes": [_credit_note_json(note, invoice.currency) for note in invoice.credit_notes.all()],
         "seller": _party_json(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
         "buyer": _party_json(invoice.customer_name, invoice.customer_address, invoice.customer_tax_id),
         "lines": lines,
+    }
+
+
+def payment_json(payment: Payment) -> dict[str, Any]:
+    """Money received, as PaymentSerializer describes it."""
+    return {
+        "reference": payment.reference,
+        "received_on": payment.received_on,
+        "amount": money(payment.amount_minor, payment.invoice.currency),
+    }
+
+
+def wallet_json(customer: Customer) -> dict[str, Any]:
+    """A customer's wallet as WalletSerializer describes it."""
+    entries = LedgerEntry.objects.filter(customer=customer, currency=customer.currency)
+    entries = entries.filter(Q(debit=LedgerEntry.Account.WALLET) | Q(credit=LedgerEntry.Account.WALLET))
+    return {
+        "customer": customer.code,
+        "balance": money(wallet_minor(customer), customer.currency),
+        "entries": [_entry_json(entry) for entry in entries[:100]],
+    }
+
+
+def _entry_json(entry: LedgerEntry) -> dict[str, Any]:
+    sign = 1 if entry.credit == LedgerEntry.Account.WALLET else -1
+    return {
+        "at": rfc3339(entry.at),
+        "kind": entry.kind,
+        "reference": entry.reference,
+        "note": entry.note,
+        "amount": money(sign * entry.amount_minor, entry.currency),
+    }
+
+
+def _tax_json(tax: dict[str, Any], currency: str) -> dict[str, Any]:
+    amounts = {"base": money(tax["base_minor"], currency), "tax": money(tax["tax_minor"], currency)}
+    words = {key: tax[key] for key in ("name", "category", "reason")}
+    return {**words, "percent": decimal_text(tax["rate_micro"], 4), **amounts}
+
+
+def _credit_note_json(note: CreditNote, currency: str) -> dict[str, Any]:
+    return {
+        "number": note.number,
+        "issued_on": note.issued_on,
+        "reason": note.reason,
+        "total": money(note.total_minor, currency),
+        "to_wallet": money(note.to_wallet_minor, currency),
     }
 
 

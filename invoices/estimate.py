@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -48,6 +49,26 @@ class Estimate:
     def totals(self) -> Totals:
         """What stands below the lines: discounts, tax, wallet."""
         return totals_of(self.lines, self.conditions)
+
+    @property
+    def discounts(self) -> list[dict[str, Any]]:
+        """As an invoice keeps them, for the pages that show both."""
+        return self.totals.discounts_json()
+
+    @property
+    def taxes(self) -> list[dict[str, Any]]:
+        """As an invoice keeps them."""
+        return self.totals.taxes_json()
+
+    @property
+    def tax_included(self) -> bool:
+        """Whether the lines hold the tax already."""
+        return self.totals.tax_included
+
+    @property
+    def credit_minor(self) -> int:
+        """What the wallet pays."""
+        return self.totals.credit_minor
 
     @property
     def corrections(self) -> tuple[Line, ...]:

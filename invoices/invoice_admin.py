@@ -1,27 +1,33 @@
 """The admin's desk for invoices: read-only, with what an operator may decide about one."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, RangeDateTimeFilter
 
 from accounts.admin_parts import ReadOnlyDesk, ReadOnlyRows, action, display
 from accounts.models import User
-from invoices import billing, documents, payments
-from invoices.admin_forms import DecisionForm, PaymentForm, VoidForm
+from invoices import billing, credit_notes, documents, payments
+from invoices.admin_forms import CreditForm, DecisionForm, PaymentForm, VoidForm
 from invoices.display import money
+from invoices.einvoice import EInvoiceError
 from invoices.gather import CurrencyError
-from invoices.models import Invoice, InvoiceLine, InvoiceQuerySet, Payment
+from invoices.models import CreditNote, Invoice, InvoiceLine, InvoiceQuerySet, Payment
 from invoices.money import parse_decimal, places_of
 from invoices.parts import NoPriceError
 from invoices.refusals import BillingError
 
-STATUS_COLOURS = {"draft": "warning", "open": "info", "paid": "success", "void": "danger"}
+STATUS_COLOURS = {
+    "draft": "warning", "held": "danger", "open": "info", "partly_paid": "info", "overdue": "danger", "paid": "success",
+    "credited": "success", "void": "danger",
+}  # fmt: skip
+DOCUMENTS = ("pdf", "csv", "json", "xml", "ubl")
 REFUSALS = (BillingError, NoPriceError, CurrencyError, ValueError)
 
 
@@ -41,6 +47,16 @@ class PaymentRows(ReadOnlyRows):
     readonly_fields = fields
 
 
+class CreditNoteRows(ReadOnlyRows):
+    model = CreditNote
+    fields = ("number", "reason", "amount", "to_wallet_minor", "issued_on", "issued_by")
+    readonly_fields = fields
+
+    @display(description="Amount")
+    def amount(self, note: CreditNote) -> str:
+        return money(note.total_minor, note.invoice.currency, note.invoice.locale)
+
+
 class InvoiceAdmin(ReadOnlyDesk):
     """Invoices, newest first."""
 
@@ -51,14 +67,18 @@ class InvoiceAdmin(ReadOnlyDesk):
         ("period_start", RangeDateTimeFilter),
     )
     search_fields = ("number", "customer_name", "customer_code")
-    inlines = (LineRows, PaymentRows)
-    actions_detail = ("finalise", "record_payment", "declare_void")
+    inlines = (LineRows, PaymentRows, CreditNoteRows)
+    actions_detail = ("finalise", "release", "record_payment", "give_credit", "declare_void")
     fieldsets = (
-        (None, {"fields": ("label", "status_label", "paper", "total", "void_reason")}),
+        (
+            None,
+            {"fields": ("label", "status_label", "paper", "total", "outstanding", "why_held", "release_reason", "void_reason")},
+        ),
         ("Period", {"fields": ("period_start", "period_end", "timezone", "plans")}),
         ("Dates", {"fields": ("refreshed_at", "finalised_at", "issued_on", "due_on")}),
         ("Customer", {"fields": ("customer", "customer_name", "customer_address", "customer_tax_id")}),
         ("Seller", {"fields": ("seller_name", "seller_address", "seller_tax_id")}),
+        ("Below the lines", {"fields": ("discounts", "taxes", "credit_minor", "content_hash")}),
     )
     csv_fields = (
         "number", "state", "customer_code", "customer_name", "period_start", "period_end", "currency",
@@ -91,23 +111,30 @@ class InvoiceAdmin(ReadOnlyDesk):
     def void_reason(self, invoice: Invoice) -> str:
         return invoice.voiding.reason if invoice.status == "void" else ""
 
+    @display(description="Still to be paid")
+    def outstanding(self, invoice: Invoice) -> str:
+        return money(invoice.outstanding_minor if invoice.owing else 0, invoice.currency, invoice.locale)
+
+    @display(description="Why it is held")
+    def why_held(self, invoice: Invoice) -> str:
+        return " ".join(breach["text"] for breach in invoice.held)
+
     @display(description="Documents")
     def paper(self, invoice: Invoice) -> SafeString:
-        pdf, sheet = (reverse("admin:invoices_invoice_document", args=[invoice.pk, kind]) for kind in ("pdf", "csv"))
-        return format_html('<a href="{}">PDF</a> <a href="{}">CSV</a>', pdf, sheet)
+        links = ((reverse("admin:invoices_invoice_document", args=[invoice.pk, kind]), kind.upper()) for kind in DOCUMENTS)
+        return format_html_join(" ", '<a href="{}">{}</a>', links)
 
     def document(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Answer with an invoice, drafts too, for whoever may look at invoices."""
         invoice = get_object_or_404(Invoice, pk=pk) if self.has_view_permission(request) else None
-        if invoice is None or kind not in ("pdf", "csv"):
+        if invoice is None or kind not in DOCUMENTS:
             return HttpResponse(status=404)
-        made, content_type = (
-            (documents.pdf(invoice), "application/pdf")
-            if kind == "pdf"
-            else (documents.csv_text(invoice), "text/csv; charset=utf-8")
-        )
-        name = f"{invoice.number or 'draft'}.{kind}"
-        return HttpResponse(made, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+        try:
+            file = documents.file_of(invoice, kind)
+        except EInvoiceError as error:
+            return HttpResponse(str(error), content_type="text/plain; charset=utf-8", status=409)
+        disposition = f'attachment; filename="{file.name}"'
+        return HttpResponse(file.content, content_type=file.kind, headers={"Content-Disposition": disposition})
 
     def has_settle_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
         """Whoever may change an invoice's fate, though its row is never edited by hand."""
@@ -127,6 +154,37 @@ class InvoiceAdmin(ReadOnlyDesk):
     )
     def finalise(self, request: HttpRequest, form: DecisionForm, object_id: int) -> HttpResponse:
         return self._decide(request, object_id, lambda invoice: f"Finalised as {billing.finalise(invoice)}")
+
+    @action(
+        description="Release",
+        icon="lock_open",
+        url_path="release",
+        permissions=["settle"],
+        dialog={
+            "title": "Let this draft pass?",
+            "description": "It breaks a safety bound; see why it is held. With a reason it can become final.",
+            "form_class": VoidForm,
+            "form_submit_text": "Release",
+        },
+    )
+    def release(self, request: HttpRequest, form: VoidForm, object_id: int) -> HttpResponse:
+        def let_pass(invoice: Invoice) -> str:
+            return f"Released: {billing.release(invoice, form.cleaned_data['reason'], by=_email(request)).release_reason}"
+
+        return self._decide(request, object_id, let_pass)
+
+    @action(
+        description="Credit note",
+        icon="undo",
+        url_path="credit-note",
+        permissions=["settle"],
+        dialog={"title": "Give credit", "form_class": CreditForm, "form_submit_text": "Issue"},
+    )
+    def give_credit(self, request: HttpRequest, form: CreditForm, object_id: int) -> HttpResponse:
+        def credit(invoice: Invoice) -> str:
+            return f"Credit note {_credit(invoice, form.cleaned_data, by=_email(request))} issued"
+
+        return self._decide(request, object_id, credit)
 
     @action(
         description="Record payment",
@@ -174,6 +232,19 @@ class InvoiceAdmin(ReadOnlyDesk):
             self.message_user(request, f"{said}.", messages.SUCCESS)
         url = reverse("admin:invoices_invoice_change", args=[pk])
         return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+
+
+def _credit(invoice: Invoice, asked: dict[str, Any], by: str) -> CreditNote:
+    """A note over chosen lines, an amount, or all that is left where neither is named."""
+    if asked["lines"] and asked["amount"]:
+        raise BillingError("Name either lines or an amount.")
+    if asked["lines"]:
+        positions = {int(position): None for position in asked["lines"].replace(",", " ").split()}
+        return credit_notes.credit_lines(invoice, positions, asked["reason"], by)
+    if asked["amount"]:
+        amount_minor = parse_decimal(asked["amount"].strip(), places_of(invoice.currency))
+        return credit_notes.credit_amount(invoice, amount_minor, asked["reason"], by)
+    return credit_notes.credit_whole(invoice, asked["reason"], by)
 
 
 def _email(request: HttpRequest) -> str:

@@ -31,6 +31,19 @@ def money(context: Context, amount_minor: int) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def credit(context: Context, amount_minor: int) -> SafeString:
+    """An amount that is taken off, with its sign."""
+    return money(context, -amount_minor)
+
+
+@register.simple_tag(takes_context=True)
+def tax_rate(context: Context, tax: dict[str, Any]) -> str:
+    """A tax as an invoice keeps it: "19 % USt", and why where none is charged."""
+    share = formats.percent(Fraction(tax["rate_micro"], 10**6), 2, reader_of(context).locale)
+    return f"{share} {tax['name'] or 'tax'}" + (f". {tax['reason']}" if tax["reason"] else "")
+
+
+@register.simple_tag(takes_context=True)
 def decimal_money(context: Context, amount: Decimal | str) -> SafeString:
     """An amount as a decimal, the plain decimal in `value`."""
     reader = reader_of(context)

@@ -197,7 +197,9 @@ def test_a_bad_parameter_is_refused(client: Client, url: str) -> None:
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
 
 
-@pytest.mark.parametrize(("url", "queries"), [("estimate/", 14), ("plans/", 5), ("invoices/", 2), ("invoices/{number}/", 2)])
+@pytest.mark.parametrize(
+    ("url", "queries"), [("estimate/", 14), ("plans/", 5), ("invoices/", 2), ("invoices/{number}/", 4), ("wallet/", 4)]
+)
 @pytest.mark.parametrize("machines", [1, 20])
 def test_queries_do_not_grow_with_the_fleet(
     acme: Customer, client: Client, django_assert_max_num_queries: DjangoAssertNumQueries, url: str, queries: int, machines: int
