@@ -1,4 +1,4 @@
-"""What the agent itself takes of the machine that it meters: its CPU time and memory over a while, as psutil sees them."""
+"""What a signing agent itself takes of the machine that it meters: its CPU time and memory over a while, as psutil sees them."""
 
 import argparse
 import subprocess
@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from agent import keys
 from benchmarks.facts import facts, facts_text
 from benchmarks.places import Place, place, say
 from benchmarks.programs import ROOT, BenchmarkError, environment, last_words
@@ -44,7 +45,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def _agent(where: Place, interval: int, log: Any) -> subprocess.Popen[bytes]:
     flags = ["--machine", "m-0", "--interval", str(interval), "--bootstrap", where.bootstrap, "--topic", TOPIC]
-    flags += ["--state-dir", str(Path(where.folder) / "agent")]
+    state = Path(where.folder) / "agent"
+    keys.keep(keys.generate(), state / "m-0" / keys.KEY_FILE)  # As an enrolled machine's: it signs what it sends.
+    flags += ["--state-dir", str(state)]
     command = [sys.executable, "-m", "agent", "run", *flags]
     return subprocess.Popen(command, cwd=ROOT, env=environment(where.folder), stdout=log, stderr=log)
 

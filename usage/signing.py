@@ -52,8 +52,10 @@ def header(raw: RawMessage, name: str) -> bytes | None:
 
 def claimed_key(raw: RawMessage) -> str | None:
     """The id of the key that the message says it was signed with; None where it has no signature at all."""
-    named, signature = header(raw, "keyid"), header(raw, "signature")
-    return None if named is None and signature is None else (named or b"").decode("ascii", "replace")[:64]
+    headers = dict(reversed(raw.headers))  # Of a repeated name the first counts.
+    if "keyid" not in headers and "signature" not in headers:
+        return None
+    return headers.get("keyid", b"").decode("ascii", "replace")[:64]
 
 
 def check(raw: RawMessage, known: Mapping[str, KnownKey], now_ms: int) -> None:
