@@ -1,5 +1,6 @@
 """What given usage would cost: a document of prices and usage in, lines and totals out, by the invoice's own rater. Pure."""
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -141,7 +142,9 @@ def _zone(document: Mapping[str, Any], default: str) -> ZoneInfo:
 def _period(value: object, zone: ZoneInfo) -> Period:
     """Two instants, or two local days; each day stands for its first instant."""
     row = fields.table({} if value is None else value, "period")
-    fields.only(row, {"start", "end"}, "period")
+    fields.only(row, {"start", "end", "months"}, "period")
+    if row.get("months") is not None:
+        row = {"start": row.get("start"), "end": _anchored(row)}
     edges = []
     for key in ("start", "end"):
         text = row.get(key)
@@ -159,6 +162,23 @@ def _period(value: object, zone: ZoneInfo) -> Period:
     if edges[1] - edges[0] > LONGEST_PERIOD:
         raise PlanFileError("period.end", f"is more than {LONGEST_PERIOD.days} days after the start.")
     return Period(*edges)
+
+
+def _anchored(row: Mapping[str, Any]) -> str:
+    """The day so many months after the start: of a short month the last one, for a start on the 29th to 31st."""
+    text, months = row.get("start"), fields.whole(row, "months", "period", 12)
+    if not isinstance(text, str) or len(text) != len("2026-10-01") or row.get("end") is not None or not months:
+        raise PlanFileError("period.months", "goes with a start that is a day such as 2026-10-01, and without an end.")
+    try:
+        return anniversary(date.fromisoformat(text), months).isoformat()
+    except (ValueError, OverflowError) as error:
+        raise PlanFileError("period.start", f"{text!r} is no day such as 2026-10-01.") from error
+
+
+def anniversary(start: date, months: int) -> date:
+    """Return the same day of a later month, or its last day where it is shorter."""
+    year, month = start.year + (start.month - 1 + months) // 12, (start.month - 1 + months) % 12 + 1
+    return date(year, month, min(start.day, monthrange(year, month)[1]))
 
 
 def _inline(document: Mapping[str, Any], period: Period) -> VersionTerms:

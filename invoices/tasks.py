@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from invoices import runs
+from invoices import fleet, runs
 
 
 @shared_task(name="invoices.tasks.close_finished_periods")  # type: ignore[untyped-decorator]
@@ -15,3 +15,9 @@ def close_finished_periods() -> int:
 def close_customer(item_pk: int) -> list[str]:
     """Draft and, once its grace period is over, finalise each finished month of an item's customer."""
     return list(runs.work(item_pk).invoices)
+
+
+@shared_task(name="invoices.tasks.record_fleet_load")  # type: ignore[untyped-decorator]
+def record_fleet_load() -> str:
+    """Record how busy the fleet was in the last hour, for prices that follow demand."""
+    return str(fleet.record() or "nothing metered")

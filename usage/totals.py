@@ -82,6 +82,14 @@ def buckets(customer: Customer, start: datetime, end: datetime, meters: Collecti
     return used
 
 
+def fleet_cores(start: datetime, end: datetime) -> tuple[int, int]:
+    """Return the core-milliseconds that all machines used in [start, end), and those they had while they were metered."""
+    span = UsageBucket.objects.filter(start_ms__gte=to_ms(start), start_ms__lt=to_ms(end))
+    rows = list(span.values("machine_id").annotate(used=Sum("cpu_ms"), metered=Sum("covered_ms")).order_by("machine_id"))
+    cores = dict(Machine.objects.filter(pk__in=[row["machine_id"] for row in rows]).values_list("pk", "cores"))
+    return sum(int(row["used"]) for row in rows), sum(cores.get(row["machine_id"], 0) * int(row["metered"]) for row in rows)
+
+
 def _sums(machine_ids: list[int], edges_ms: list[int], meters: Collection[str]) -> list[dict[str, Any]]:
     """One row per machine and span. No join: the buckets may live in a database of their own."""
     columns = {column for meter in meters for column in COLUMNS[meter]} | {"covered_ms"}

@@ -1,5 +1,6 @@
 """Every example in docs/money.md is computed, and every key of a plan file and of a derivation is in it."""
 
+import json
 import re
 import tomllib
 from datetime import datetime
@@ -10,6 +11,7 @@ import pytest
 
 from invoices import plan_file, plan_price
 from invoices.money import amount_text
+from invoices.quote import answer, quote_json
 from tests.invoices.rows import BERLIN, FEE, OCTOBER, rated
 from usage.periods import Period
 
@@ -20,6 +22,8 @@ CASES = [
     for price, cases in EXAMPLES
     for case in re.findall(r'usage = "(.*?)"(?: from (\S+))? -> (.*)', cases)
 ]
+
+QUOTES = re.findall(r"```quote\n(\{.*\})\n-> (.*) = (.*)\n```", DOC)
 
 
 @pytest.mark.parametrize(("price", "usage", "since", "said"), CASES)
@@ -32,8 +36,27 @@ def test_an_example_comes_out_as_the_text_says(price: dict[str, Any], usage: str
     assert [amount_text(line.amount_minor, "EUR") for line in lines] == ([] if said == "no line" else [said])
 
 
+@pytest.mark.parametrize(("document", "lines", "total"), QUOTES)
+def test_a_quote_comes_out_as_the_text_says(document: str, lines: str, total: str) -> None:
+    october = {"currency": "EUR", "period": {"start": "2026-10-01", "end": "2026-11-01"}}
+
+    quote = quote_json(answer(october | json.loads(document)))
+
+    assert " + ".join(line["amount"] for line in quote["lines"]) == lines
+    assert quote["total"] == total
+
+
 def test_the_text_has_examples() -> None:
     assert len(CASES) == DOC.count("usage = ") == 17
+    assert len(QUOTES) == DOC.count("```quote") == 25
+
+
+def test_every_rule_has_a_worked_example() -> None:
+    """But those whose example is in words, or that the rest of the page works out."""
+    rules = re.split(r"\n\*\*(?=\d+\. )", DOC.partition("## The paper")[0])[1:]
+
+    assert [rule.partition(".")[0] for rule in rules] == [str(number) for number in range(1, 28)]
+    assert [rule.partition(".")[0] for rule in rules if "```" not in rule] == ["7", "8", "9", "10", "11"]
 
 
 def test_every_key_of_a_plan_file_is_in_the_text() -> None:
