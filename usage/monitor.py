@@ -24,7 +24,7 @@ from usage.worker import Worker
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0
-FORGET_AFTER = timedelta(days=1)
+FORGET_AFTER = timedelta(hours=1)
 
 
 def name_of(instance: str | None) -> str:

@@ -259,7 +259,9 @@ class RejectedMessageAdmin(ReadOnlyDesk):
 
 
 def _verbatim(text: str) -> SafeString:
-    return format_html('<pre class="font-mono text-xs whitespace-pre-wrap break-all max-h-96 overflow-auto">{}</pre>', text)
+    return format_html(
+        '<pre tabindex="0" class="font-mono text-xs whitespace-pre-wrap break-all max-h-96 overflow-auto">{}</pre>', text
+    )
 
 
 def _back_from_dialog(request: HttpRequest, pk: int) -> HttpResponse:
