@@ -14,7 +14,6 @@ HISTORY_STEP_S = 300
 LIVE_STEP_S = 2
 READING_EVERY_S = 900
 OPERATOR = "operator@corehour.example"
-UNSIGNED = "Recorded machines of the demo, and the paper's own messages, which carry no signature."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class Company:
     tax_id: str
     plan: str
     owner: str
+    unsigned: str = ""
 
 
 COMPANIES = (
@@ -43,14 +43,14 @@ COMPANIES = (
     ),
     Company(
         "paper-lab", "Paper Laboratory", "USD", "America/New_York", "en-US", "1 College Walk\nNew York, NY 10027\nUSA",
-        "", "paper", "owner@paper-lab.example",
+        "", "paper", "owner@paper-lab.example", "The paper's own messages carry no signature.",
     ),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class DemoMachine:
-    """A machine of the demo. Without a trace it is this host, measured by the real agent."""
+    """A machine of the demo. Without a trace it is this host, measured by the real agent, or a spare."""
 
     code: str
     name: str
@@ -72,6 +72,8 @@ MACHINES = (
     DemoMachine(
         "edge-ams-1", "edge-ams-1", "tideline", _replayed(4, 8, 39, 80, cpu_percent=4, net_tx="ec2_network_in_257a54.csv")
     ),
+    DemoMachine("spare-fra-1", "spare-fra-1", "tideline"),  # Speaks only in the self-check, which would meter others twice.
+    DemoMachine("spare-nyc-1", "spare-nyc-1", "harbor"),
     DemoMachine("etl-1", "etl-1", "harbor", _replayed(8, 32, 47, 500, cpu="ec2_cpu_utilization_fe7f93.csv")),
     DemoMachine("api-1", "api-1", "harbor", _replayed(4, 8, 55, 60, cpu="ec2_cpu_utilization_77c1ca.csv")),
     DemoMachine(

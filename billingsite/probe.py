@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kafka import KafkaProducer
 
+from billingsite.demo_keys import signature_headers
+
 SAMPLE_MS = 600_000  # Long enough to stand out from what the demo's machines use meanwhile.
 AHEAD_MS = 1_100  # A socket shows one point a second and machine: a little ahead, ours is never the one left out.
 MEMORY_MIB = 512
@@ -48,11 +50,13 @@ class Probe:
             "ce_type": "corehour.usage.v1",
             "content-type": "application/json",
         }
+        content = json.dumps(value).encode()
+        proof = signature_headers(self.machine, headers["ce_type"], self.topic, content)
         self._producer.send(
             self.topic,
             key=self.machine.encode(),
-            value=json.dumps(value).encode(),
-            headers=[(name, text.encode()) for name, text in headers.items()],
+            value=content,
+            headers=[*((name, text.encode()) for name, text in headers.items()), *proof],
         ).get(timeout=20)
         emitted = Emitted(self.machine, self.stream, self.seq, end_ms, sample["cpu_ms"])
         self.seq += 1

@@ -99,7 +99,8 @@ def _follow_a_sample(place: Place, members: list[Member]) -> None:
     with step("A machine has reported"):
         member, customer, machine = _reporting_machine(members)
     before = expectations.cost_of(member.visitor, customer)
-    probe = Probe(place.bootstrap, place.topic, machine["code"], cores=machine["cores"], memory_mib=machine["memory_mib"])
+    spare = expectations.spare_machine(member.visitor, customer)
+    probe = Probe(place.bootstrap, place.topic, spare, cores=machine["cores"], memory_mib=machine["memory_mib"])
     try:
         with step("A sample sent now is on the live socket"):
             emitted = expectations.sample_on_the_live_socket(place, member.visitor, customer, probe)

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import ApiKey, Customer, Membership, User
-from billingsite import demo
+from billingsite import demo, demo_keys
 from billingsite.surroundings import private_file
 from invoices.models import Invoice, RatePlan, Subscription
 from usage.models import Machine, UnsignedPermission
@@ -79,7 +79,8 @@ def _customer(company: demo.Company) -> Customer:
     plan = RatePlan.objects.get(code=company.plan)
     start = demo.last_month_start(customer, datetime.now(UTC))
     Subscription.objects.get_or_create(customer=customer, plan=plan, defaults={"start": start})
-    UnsignedPermission.objects.get_or_create(customer=customer, defaults={"reason": demo.UNSIGNED})
+    if company.unsigned:
+        UnsignedPermission.objects.get_or_create(customer=customer, defaults={"reason": company.unsigned})
     return customer
 
 
@@ -99,7 +100,9 @@ def _people(passwords: dict[str, str]) -> None:
 def _machines() -> None:
     for machine in demo.MACHINES:
         owner = Customer.objects.get(code=machine.customer)
-        Machine.objects.get_or_create(code=machine.code, defaults={"customer": owner, "name": machine.name})
+        row, _ = Machine.objects.get_or_create(code=machine.code, defaults={"customer": owner, "name": machine.name})
+        if not (machine.trace or {}).get("version0"):
+            demo_keys.ensure_key(row)
 
 
 def _has_invoices(customers: list[Customer]) -> bool:
