@@ -16,7 +16,7 @@ from accounts.models import User
 # Pages that move rates, money or keys: the password must have been shown lately. Staff and owners alike.
 SENSITIVE = frozenset(
     {
-        "two-step-remove", "keys", "key-new", "key-rotate", "key-revoke", "webhooks",
+        "two-step-remove", "keys", "key-new", "key-rotate", "key-revoke",
         "admin:accounts_apikey_add", "admin:accounts_user_add", "admin:accounts_user_change",
         "admin:auth_user_password_change", "admin:invoices_planversion_publish", "admin:invoices_invoice_finalise",
         "admin:usage_machine_new_token",

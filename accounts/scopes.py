@@ -22,22 +22,18 @@ ROOMS = {
     "members": Room("account", OWNERS),
     "keys": Room("keys", OWNERS, OWNERS),
     "audit": Room("audit", readers=OWNERS),
-    "webhooks": Room("webhooks", OWNERS, OWNERS),
     "machines": Room("machines", OWNERS),
-    "enrolment-tokens": Room("machines", OWNERS, OWNERS),
     "usage": Room("usage"),
     "samples": Room("usage"),
     "estimate": Room("invoices"),
-    "invoices": Room("invoices", PAYERS),
-    "payments": Room("invoices", PAYERS),
-    "credit-notes": Room("invoices"),
-    "wallet": Room("invoices", PAYERS),
+    "invoices": Room("invoices"),
+    "wallet": Room("invoices"),
     "plans": Room("plans"),
     "quotes": Room("plans", asks=True),
-    "subscriptions": Room("plans", PAYERS),
 }
-NAMES = sorted({room.scope for room in ROOMS.values()})
-SCOPES = tuple(f"{name}:{verb}" for name in NAMES for verb in ("read", "write"))
+SCOPES = tuple(
+    sorted({f"{room.scope}:read" for room in ROOMS.values()} | {f"{room.scope}:write" for room in ROOMS.values() if room.writers})
+)
 READING = ("account:read", "invoices:read", "machines:read", "plans:read", "usage:read")
 SAFE = ("GET", "HEAD", "OPTIONS")
 

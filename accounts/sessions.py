@@ -22,8 +22,8 @@ POLLS = (".json",)  # A page left open asks for these by itself, which is no use
 
 
 def is_over(session: SessionBase, at: float) -> bool:
-    """Whether a session has lived too long, or has been idle too long."""
-    began, seen = session.get(BEGAN, 0), session.get(SEEN, 0)
+    """Whether a session has lived too long, or has been idle too long. One from before these limits counts from now on."""
+    began, seen = session.get(BEGAN, at), session.get(SEEN, at)
     return bool(at - began >= settings.SESSION_HOURS * 3600 or at - seen >= settings.SESSION_IDLE_MINUTES * 60)
 
 
@@ -41,6 +41,7 @@ def note(request: HttpRequest, at: float) -> None:
     """Keep that the session is in use, every five minutes: a write for every page would queue behind the ingest."""
     if at - request.session.get(SEEN, 0) >= NOTED_EVERY_S and not request.path.endswith(POLLS):
         request.session[SEEN] = at
+        request.session.setdefault(BEGAN, at)
         seen_at = datetime.fromtimestamp(at, UTC)
         SignedInSession.objects.filter(session_key=request.session.session_key).update(seen_at=seen_at)
 

@@ -24,7 +24,8 @@ class BenchmarkError(Exception):
 def environment(folder: Path, **changes: str) -> dict[str, str]:
     """The environment of a process that knows nothing but this benchmark's folder and these changes."""
     kept = {name: value for name, value in os.environ.items() if name in KEEP or not name.startswith(NOT_OURS)}
-    ours = {"COREHOUR_DATA_DIR": str(folder / "data"), "SECRET_KEY": SECRET, "LOG_LEVEL": "ERROR", "USAGE_REQUIRE_SIGNATURE": "0"}
+    ours = {"COREHOUR_DATA_DIR": str(folder / "data"), "SECRET_KEY": SECRET, "LOG_LEVEL": "ERROR"}
+    ours |= {"USAGE_REQUIRE_SIGNATURE": "0", "STAFF_SECOND_FACTOR": "0"}
     return kept | ours | {"DJANGO_SETTINGS_MODULE": "billingsite.settings"} | changes
 
 

@@ -1,6 +1,7 @@
 """What stands between the product and the world: header fields, hosts, cookies, forged requests, hostile texts."""
 
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,18 @@ def test_behind_https_cookies_are_bound_to_the_host_and_the_check_has_nothing_to
 
     assert told.stdout.split() == ["__Host-sessionid", "__Host-csrftoken", "True", "True", "31536000"]
     assert checked.returncode == 0, checked.stderr
+
+
+SECRETS = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bch_[A-Za-z0-9_-]{43}\b|\bxox[bp]-[0-9]{8}"
+)
+
+
+def test_no_secret_lies_in_the_repository() -> None:
+    skipped = {"var", ".venv", ".git", "__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".hypothesis"}
+    files = [path for path in ROOT.rglob("*") if path.is_file() and not skipped & set(path.relative_to(ROOT).parts)]
+
+    found = [str(path.relative_to(ROOT)) for path in files if SECRETS.search(path.read_bytes())]
+
+    assert SECRETS.search(b"ch_" + b"a" * 43)
+    assert found == []
