@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.timezone import now
+from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
 from invoices.backtest import MOST_MONTHS, Tally, backtest
@@ -17,6 +18,7 @@ AT_ONCE = 3
 MONTHS = (1, 3, 6, 12)
 
 
+@require_safe
 def backtest_page(request: HttpRequest, pk: int, context: dict[str, Any]) -> HttpResponse:
     """Choose customers and months; `from` asks for the next few rows alone."""
     version = get_object_or_404(PlanVersion.objects.select_related("plan"), pk=pk)
