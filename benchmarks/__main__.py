@@ -8,7 +8,7 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, pages, sockets
+from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, memory, pages, sockets
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "footprint": footprint,
     "ingest": ingest,
     "latency": latency,
+    "memory": memory,
     "chaos": chaos,
     "fuzz": fuzz,
     "live": live,

@@ -16,11 +16,12 @@ STEP_MS = 10_000
 HOST = Host(cores=8, memory_mib=32_768)
 
 
-def fill(bootstrap: str, topic: str, *, samples: int, per_message: int, machines: int) -> int:
+def fill(bootstrap: str, topic: str, *, samples: int, per_message: int, machines: int, compression: str | None = None) -> int:
     """Make the topic and send the samples, machines in turn, up to now. Return the number of messages."""
     ensure_topic(bootstrap, topic, partitions=PARTITIONS)
     count = 0
-    with contextlib.closing(KafkaProducer(bootstrap_servers=bootstrap, linger_ms=50, batch_size=128 * 1024)) as producer:
+    options = {"linger_ms": 50, "batch_size": 128 * 1024, "compression_type": compression}
+    with contextlib.closing(KafkaProducer(bootstrap_servers=bootstrap, **options)) as producer:
         for number, message in _messages(samples, per_message, machines):
             producer.send(
                 topic, key=message.key, value=message.value, headers=list(message.headers), partition=number % PARTITIONS

@@ -59,6 +59,13 @@ class Watch:
         self._measure("fetch", Worker, "_poll")
         self._measure("decode", ingest, "decode_all")
         self._measure("write", ingest, "_write")
+        for name in ("of_batch", "take_plain", "others", "classify", "gains"):
+            self._measure("judge", ingest, name)
+
+    def steps(self) -> dict[str, float]:
+        """Seconds by step. Judging happens while the transaction is open, and is no writing."""
+        judging = self.seconds.get("judge", 0.0)
+        return self.seconds | {"write": self.seconds.get("write", 0.0) - judging}
 
     def _measure(self, step: str, owner: Any, name: str) -> None:
         function: Callable[..., Any] = getattr(owner, name)
@@ -104,7 +111,7 @@ def drain(worker: Any, watch: Watch) -> dict[str, Any]:
         "began": began,
         "ended": time.time(),
         "cpu_s": time.process_time() - cpu,
-        "steps_s": watch.seconds,
+        "steps_s": watch.steps(),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 

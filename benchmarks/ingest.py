@@ -14,7 +14,7 @@ from benchmarks.places import Engine, Place, chosen_engines, engine, place, say
 from benchmarks.programs import Program, environment, running
 
 PER_MESSAGE = 60
-STEPS = ("fetch", "decode", "write")
+STEPS = ("fetch", "decode", "judge", "write")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             figures[made.name] = {
                 "one_a_message": _median(where, made, "single", options.runs),
                 "packed": _median(where, made, "packed", options.runs) | {"samples_a_message": PER_MESSAGE},
+                "two_workers": _median(where, made, "single", options.runs, workers=2),
             }
-            if made.name == "postgres":  # SQLite has one writer: a second worker only waits for the first.
-                figures[made.name]["two_workers"] = _median(where, made, "single", options.runs, workers=2)
             _compare(figures[made.name], figures["paper"]["samples_per_s"])
         return figures
 
@@ -61,10 +60,10 @@ def _paper(where: Place, options: argparse.Namespace) -> dict[str, Any]:
 
 def _median(where: Place, made: Engine, topic: str, runs: int, *, workers: int = 1) -> dict[str, Any]:
     say(f"draining {topic} into {made.name} with {workers} worker{'s' if workers > 1 else ''}, {runs} times")
-    return median_by([_drain(where, made, topic, workers) for _ in range(runs)], "samples_per_s")
+    return median_by([drain(where, made, topic, workers) for _ in range(runs)], "samples_per_s")
 
 
-def _drain(where: Place, made: Engine, topic: str, workers: int) -> dict[str, Any]:
+def drain(where: Place, made: Engine, topic: str, workers: int = 1) -> dict[str, Any]:
     env = environment(
         where.folder,
         DATABASE_URL=made.fresh(),
@@ -102,11 +101,10 @@ def _together(programs: list[Program]) -> dict[str, Any]:
 def _compare(engine_figures: dict[str, Any], paper: float) -> None:
     one = engine_figures["one_a_message"]["samples_per_s"]
     engine_figures["times_the_paper"] = round(one / paper, 1)
-    if "two_workers" in engine_figures:
-        engine_figures["gain_of_two_workers"] = round(engine_figures["two_workers"]["samples_per_s"] / one, 2)
+    engine_figures["gain_of_two_workers"] = round(engine_figures["two_workers"]["samples_per_s"] / one, 2)
 
 
-ROW = "{:<38}{:>11}{:>8}{:>8}{:>8}{:>9}"
+ROW = "{:<38}{:>11}{:>8}{:>8}{:>8}{:>8}{:>9}"
 
 
 def text(figures: dict[str, Any]) -> str:
@@ -114,8 +112,8 @@ def text(figures: dict[str, Any]) -> str:
     lines = [
         facts_text(figures["machine"]),
         "",
-        ROW.format("", "samples/s", "fetch", "decode", "write", "peak MB"),
-        ROW.format("the paper's worker, SQLite", f"{paper['samples_per_s']:,}", "", "", "", ""),
+        ROW.format("", "samples/s", *STEPS, "peak MB"),
+        ROW.format("the paper's worker, SQLite", f"{paper['samples_per_s']:,}", "", "", "", "", ""),
     ]
     for name in (name for name in ("sqlite", "postgres") if name in figures):
         known = figures[name]
@@ -124,9 +122,8 @@ def text(figures: dict[str, Any]) -> str:
             _row(f"{name}, {PER_MESSAGE} samples a message", known["packed"]),
             f"  {known['times_the_paper']} times the paper's worker",
         ]
-        if "two_workers" in known:
-            lines.append(_row(f"{name}, 1 a message, two workers", known["two_workers"]))
-            lines.append(f"  two workers gain a factor of {known['gain_of_two_workers']}")
+        lines.append(_row(f"{name}, 1 a message, two workers", known["two_workers"]))
+        lines.append(f"  two workers gain a factor of {known['gain_of_two_workers']}")
     return "\n".join(lines)
 
 

@@ -30,10 +30,10 @@ def usage_consumer(*, instance: str | None = None, **overrides: Any) -> KafkaCon
         "allow_auto_create_topics": False,
         "max_poll_records": 20_000,
         "fetch_max_wait_ms": 100,
-        "max_partition_fetch_bytes": 8 * 1024 * 1024,
+        "max_partition_fetch_bytes": 4 * 1024 * 1024,
         "session_timeout_ms": settings.KAFKA_SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": settings.KAFKA_SESSION_TIMEOUT_MS // 4,
-        "fetch_max_bytes": 16 * 1024 * 1024,  # What is fetched ahead is kept in memory, whatever the number of partitions.
+        "fetch_max_bytes": 8 * 1024 * 1024,  # What is fetched ahead is kept in memory, whatever the number of partitions.
         "reconnect_backoff_max_ms": 3_000,
         "metadata_max_age_ms": 30_000,  # Within which added partitions are noticed.
         "group_instance_id": instance,

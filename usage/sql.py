@@ -183,9 +183,11 @@ def _copy(cursor: Any, target: str, new: Iterable[Portion], using: str) -> None:
                 write(key + row)
 
 
-def _sqlite_rows(new: Iterable[Portion]) -> list[tuple[Any, ...]]:
-    keys = [((portion.machine, portion.stream.hex), portion.rows) for portion in new]
-    return [key + row for key, rows in keys for row in rows]
+def _sqlite_rows(new: Iterable[Portion]) -> Iterator[tuple[Any, ...]]:
+    for portion in new:
+        key = (portion.machine, portion.stream.hex)
+        for row in portion.rows:
+            yield key + row
 
 
 def _copy_missing(new: Iterable[Portion], using: str) -> list[SampleKey]:
@@ -204,7 +206,7 @@ def _insert_missing(new: Iterable[Portion], using: str) -> list[SampleKey]:
     inserted: list[SampleKey] = []
     group = f"({', '.join(['%s'] * len(SAMPLE_COLUMNS))})"
     with connections[using].cursor() as cursor:
-        for part in chunks(_sqlite_rows(new), VALUES_A_STATEMENT // len(SAMPLE_COLUMNS)):
+        for part in chunks(list(_sqlite_rows(new)), VALUES_A_STATEMENT // len(SAMPLE_COLUMNS)):
             cursor.execute(
                 f"INSERT INTO {SAMPLES} ({', '.join(SAMPLE_COLUMNS)}) VALUES {', '.join([group] * len(part))}"  # noqa: S608 names from the models
                 f" ON CONFLICT DO NOTHING RETURNING {', '.join(KEY_COLUMNS)}",

@@ -22,7 +22,7 @@ from usage.models import IngestOffset
 from usage.wire import Limits, RawMessage
 
 log = logging.getLogger(__name__)
-MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_POLL_BYTES = 2 * MAX_BATCH_BYTES
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUIET_S = 30.0

@@ -30,10 +30,23 @@ def test_it_drains_the_topic_and_says_how_fast(open_folder: Path) -> None:
     known = figures[ENGINE]
     assert (known["one_a_message"]["samples"], known["packed"]["samples"]) == (400, 1200)
     assert known["one_a_message"]["rejected"] == 0
-    assert ("two_workers" in known) == (ENGINE == "postgres")
+    assert known["two_workers"]["samples"] == 400
+    assert set(known["packed"]["share"]) == {"fetch", "decode", "judge", "write"}
     assert known["times_the_paper"] > 0
     assert figures["paper"]["messages"] > 0
     assert list(open_folder.iterdir()) == []
+
+
+def test_a_worker_that_takes_too_much_memory_is_told(open_folder: Path) -> None:
+    small = ("--samples", "3000", "--machines", "10", "--engine", ENGINE, "--json")
+
+    done = run("memory", *small, TMPDIR=str(open_folder))
+    too_much = run("memory", *small, "--limit-mb", "20", TMPDIR=str(open_folder))
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[ENGINE]["samples"] == 3000
+    assert too_much.returncode == 1
+    assert json.loads(too_much.stdout)["failed"] is True
 
 
 def test_without_the_brokers_programs_it_says_so(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.usage.build import machine
 from usage import ingest, sql
 from usage.buckets import gains
 from usage.models import IngestOffset
-from usage.portions import of_batch
+from usage.portions import of_batch, take_plain
 from usage.runs import Runs
 from usage.worker import Worker, spare_the_collector
 
@@ -110,6 +110,16 @@ def _buckets_for_duplicates(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ingest, "gains", lambda rows: gains(seen))
 
 
+def _whole_streams_without_a_look_at_the_runs(patch: pytest.MonkeyPatch) -> None:
+    def take(brought: Any, runs: Any, contested: Any) -> Any:
+        plain = take_plain(brought, {}, contested)
+        for portion in plain:
+            runs.setdefault(portion.key, Runs()).add(*(portion.span() or (0, 1)))
+        return plain
+
+    patch.setattr(ingest, "take_plain", take)
+
+
 def _kafka_knows_better(patch: pytest.MonkeyPatch) -> None:
     def keep(self: Any, tp: Any, offset: int) -> None:
         self.positions.setdefault(tp, offset)
@@ -152,6 +162,7 @@ BUGS = [
     _no_runs_and_no_unique_key,
     _reset_to_latest,
     _buckets_for_duplicates,
+    _whole_streams_without_a_look_at_the_runs,
     _kafka_knows_better,
     _offsets_count_twice,
     _rejected_are_dropped,
