@@ -169,7 +169,8 @@ def _insert_all(new: Sequence[Portion], using: str) -> None:
             _copy(cursor, f"{SAMPLES} ({columns})", new, using)
             return
         values = ", ".join(["%s"] * len(SAMPLE_COLUMNS))
-        cursor.executemany(f"INSERT INTO {SAMPLES} ({columns}) VALUES ({values})", _sqlite_rows(new))  # noqa: S608 names from the models
+        insert = f"INSERT INTO {SAMPLES} ({columns}) VALUES ({values})"  # noqa: S608 names from the models
+        cursor.executemany(insert, _sqlite_rows(new))  # type: ignore[arg-type] # Django takes any iterable
 
 
 def _copy(cursor: Any, target: str, new: Iterable[Portion], using: str) -> None:
