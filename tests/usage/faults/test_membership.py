@@ -30,7 +30,7 @@ def test_a_member_that_joins_and_leaves_every_two_seconds_costs_nothing(
     sender.start()
 
     deadline, times = time.monotonic() + COME_AND_GO_S, 0
-    while time.monotonic() < deadline:
+    while times < 3 or time.monotonic() < deadline:
         guest = consume("--max-records", "20")
         time.sleep(STAY_S)  # This is the fault: coming and going at this pace.
         os.kill(guest, signal.SIGTERM)
@@ -40,7 +40,7 @@ def test_a_member_that_joins_and_leaves_every_two_seconds_costs_nothing(
     sender.join()
     stored()
 
-    assert times >= 2
+    assert times >= 3
     assert UsageSample.objects.count() == len(backlog)
     assert differences() == []
 
