@@ -17,7 +17,7 @@ from django.db import connection
 from billingsite.kafka_node import HOST, free_ports
 
 ROOT = Path(__file__).parent.parent
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 90.0
 
 
 def database_url() -> str:

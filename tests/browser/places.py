@@ -20,10 +20,11 @@ PAGES = (
 )
 # What has an address and is no page of a signed-in member, or is looked at elsewhere in these tests.
 ELSEWHERE = {
-    "sign-in", "sign-out", "confirm", "password-lost", "password-sent", "password-new",  # doors
+    "sign-in", "sign-out", "confirm", "password-lost", "password-sent", "password-new", "code", "two-step",  # doors
     "invoice", "invoice-draft",  # named by a number
     "cost", "usage-recent", "usage-csv", "invoice-pdf", "invoice-csv", "invoice-file",  # data and files
     "healthz", "readyz", "metrics", "admin-fleet",  # programs
     "machine-agent-token", "machine-agent-wish", "machine-agent-revoke",  # POST alone
     "key-new", "key-rotate", "key-revoke", "member-set", "member-remove", "session-end",
+    "two-step-remove",
 }  # fmt: skip
