@@ -108,12 +108,12 @@ class AgentState(models.Model):
     obeyed = models.BigIntegerField(default=0, help_text="Number of the last wish that it has dealt with")
     answer = models.CharField(max_length=200, blank=True, help_text="What became of that wish")
 
+    def __str__(self) -> str:
+        return f"{self.machine} {self.state}"
+
     @property
     def skew_seconds(self) -> int:
         return abs(self.skew_ms) // 1000
-
-    def __str__(self) -> str:
-        return f"{self.machine} {self.state}"
 
 
 class AgentWish(models.Model):

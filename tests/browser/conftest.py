@@ -169,7 +169,8 @@ def server(redis_url: str, secret: str) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(*options: str, **env: str) -> Server:
-        server = Server(*options, **{"REDIS_URL": redis_url, "SECRET_KEY": secret, "DEBUG": "1", "STAFF_SECOND_FACTOR": "0"} | env)
+        own = {"REDIS_URL": redis_url, "SECRET_KEY": secret, "DEBUG": "1", "STAFF_SECOND_FACTOR": "0"}
+        server = Server(*options, **own | env)
         server.start()
         servers.append(server)
         return server

@@ -1,6 +1,6 @@
 """Whole quotes against the oracle, and what must not change an amount: order, batches, replay, where an interval is cut.
 
-COREHOUR_EXAMPLES sets how many are tried; 100000 were, with 0 differences.
+COREHOUR_EXAMPLES sets how many are tried.
 """
 
 import os
