@@ -182,13 +182,10 @@ def test_from_nothing_to_a_first_sample_in_two_minutes(
         page.get_by_label("Id, for good").fill("web-1")
         page.get_by_role("button", name="Add and show the command").click()
         command = page.locator("#first-run").inner_text()
-        enrol = command.split(" && ")[0].split()[1:]
-        agent = kafka | {
-            "COREHOUR_AGENT_STATE_DIR": str(tmp_path / "agent"),
-            "COREHOUR_AGENT_CONFIG": str(tmp_path / "agent.toml"),
-        }
+        enrol, run = (part.split()[1:] for part in command.split(" && "))
+        agent = {"COREHOUR_AGENT_STATE_DIR": str(tmp_path / "agent"), "USAGE_TOPIC": topic}
         assert program("-m", "agent", *enrol, **agent).wait(timeout=60) == 0
-        with running(program("-m", "agent", "run", "--interval", "1", **agent)):
+        with running(program("-m", "agent", *run, "--interval", "1", **agent)):
             expect(page.locator("[data-state]")).to_have_text("Reporting", timeout=60_000)
 
     assert time.monotonic() - began < 120
