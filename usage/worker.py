@@ -35,16 +35,17 @@ class LossFound(Exception):
 
 
 class _Flag(ConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
-    """Remembers that partitions came or went."""
+    """Remembers that partitions came or went, and whether the group has dealt them out at all."""
 
     def __init__(self) -> None:
         self.raised = True
+        self.joined = False
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         self.raised = True
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        self.raised = True
+        self.raised = self.joined = True
 
     def on_partitions_lost(self, lost: Any) -> None:
         self.raised = True
@@ -108,7 +109,12 @@ class Worker:
             return BatchResult()
 
     def caught_up(self, ends: dict[int, int]) -> bool:
-        """Whether the database stands at or behind these offsets, by partition, whoever stored them."""
+        """Whether the database has stored up to these offsets, by partition, whoever stored them.
+
+        Not before this worker has opened its share, even of nothing: only opening finds out what Kafka has lost.
+        """
+        if self._flag.raised or not self._flag.joined:
+            return False
         rows = IngestOffset.objects.using(self.using).filter(topic=self.topic)
         stored = dict(rows.values_list("partition", "next_offset"))
         return all(stored.get(partition, 0) >= end for partition, end in ends.items())
