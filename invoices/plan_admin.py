@@ -145,7 +145,7 @@ class VersionAdmin(WhileDraft, Desk):
             raise PermissionDenied
         return backtest_page(request, pk, {**self.admin_site.each_context(request), "title": "Try on past months"})
 
-    @action(description="Try on past months", icon="history", url_path="backtest")
+    @action(description="Try on past months", icon="history", url_path="backtest", permissions=["view"])
     def backtest(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return _go(request, "admin:invoices_planversion_past_months", object_id)
 

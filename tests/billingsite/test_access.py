@@ -13,6 +13,7 @@ from asgiref.sync import async_to_sync
 from django.core.cache import cache
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
+from pytest_django import Settings
 
 from billingsite.ws_urls import websocket_urlpatterns
 from invoices.billing import draft, finalise
@@ -50,9 +51,10 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def world(settings: Settings) -> World:
     cache.clear()
-    acme, bolt = a_customer("acme"), a_customer("bolt")
+    settings.SELLER_COUNTRY, settings.SELLER_TAX_ID = "DE", "DE123456789"
+    acme, bolt = a_customer("acme", country="DE"), a_customer("bolt")
     publish(save_draft(read(PLAN))[0])
     for customer in (acme, bolt):
         subscribe(customer, RatePlan.objects.get(), datetime(2025, 1, 1, tzinfo=UTC))

@@ -43,7 +43,7 @@ def test_an_example_is_true(world: World, request_line: str, printed: str) -> No
 
     answer = world.clients["key"].get(request_line.replace("CH-2026-0001", world.number))
 
-    assert answer.status_code == status
+    assert answer.status_code == status, answer.content
     if printed:
         assert differences(expected, answer.json()) == []
 

@@ -103,6 +103,7 @@ def open_page(browser: Browser, address: str, server: object, transactional_db: 
             client = Client()
             client.force_login(user)
             context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": place}])
+        context.set_default_navigation_timeout(90_000)  # A busy machine is no fault of the page.
         page = context.new_page()
         watch = Watched(page, place)
         page.on("console", watch.on_console)

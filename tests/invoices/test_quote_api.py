@@ -112,8 +112,8 @@ def test_nonsense_is_refused(acme: Customer, body: str) -> None:
 def test_too_much_is_refused_before_it_is_read(acme: Customer) -> None:
     answer = with_key(acme).post("/api/v1/quotes", " " * (2 * 1024 * 1024 + 1), content_type="application/json")
 
-    assert answer.status_code == 400
-    assert "at most" in answer.json()["errors"]["body"][0]
+    assert answer.status_code == 413
+    assert answer.json()["detail"] == "At most 1000000 bytes."
 
 
 def hour(n: int) -> str:
