@@ -26,6 +26,7 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_POLL_BYTES = 2 * MAX_BATCH_BYTES
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUIET_S = 30.0
+JOIN_S = 2.0  # A poll that ends while the group deals begins joining anew: on a busy machine short ones never get through.
 # PostgreSQL ends a session that was stopped in the middle of a transaction with an InternalError.
 AWAY = (OperationalError, InterfaceError, InternalError)
 
@@ -141,7 +142,7 @@ class Worker:
         consumer.subscribe([self.topic], listener=self._flag)
 
     def _fetch_and_store(self, timeout_s: float) -> BatchResult:
-        fetched = self._poll(timeout_s)
+        fetched = self._poll(max(timeout_s, JOIN_S) if self._flag.raised else timeout_s)
         if self._flag.raised or self.positions.keys() != self.consumer.assignment():
             self._reopen()  # What was fetched began where Kafka thought; the database may know better.
             return BatchResult()
