@@ -94,7 +94,12 @@ def test_hashed_files_and_their_imports_work_as_in_production(open_page: Open, p
 
 FIGURES = """() => new Promise((done) => {
     const shifts = [];
-    const note = (list) => list.getEntries().forEach((shift) => shifts.push(shift.value));
+    const moved = new Set();
+    const words = (node) => (node?.outerHTML ?? node?.textContent ?? "nothing left").trim().slice(0, 80);
+    const note = (list) => list.getEntries().forEach((shift) => {
+        shifts.push(shift.value);
+        shift.sources.forEach((source) => moved.add(words(source.node)));
+    });
     new PerformanceObserver(note).observe({ type: "layout-shift", buffered: true });
     const sum = (values) => values.reduce((a, b) => a + b, 0);
     const files = () => ["resource", "navigation"].flatMap((kind) => performance.getEntriesByType(kind));
@@ -103,6 +108,7 @@ FIGURES = """() => new Promise((done) => {
         styles: sum(files().filter((file) => file.name.endsWith(".css")).map((file) => file.decodedBodySize)),
         painted: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity,
         shifted: sum(shifts),
+        moved: [...moved],
     }), 800);
 })"""
 
