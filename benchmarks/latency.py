@@ -5,20 +5,17 @@ Emission is the sample's end. The row counts once its transaction is committed, 
 
 import argparse
 import contextlib
-import sys
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.facts import facts, facts_text, spread
 from benchmarks.places import Engine, Place, chosen_engines, engine, place, say
 from benchmarks.prepare import CUSTOMER
-from benchmarks.programs import ROOT, BenchmarkError, environment, last_words, running
+from benchmarks.programs import BenchmarkError, environment, running
+from benchmarks.site import site, valkey
 from benchmarks.viewer import Viewer, viewer
 from billingsite.broker import ensure_topic
-from billingsite.guard import guarded
-from billingsite.kafka_node import HOST, free_ports
 
 PAPER_MEAN_MS = 1_500
 WARM_UP_S = 3.0
@@ -36,7 +33,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with place() as where, contextlib.ExitStack() as stack:
         names = chosen_engines(options.engine)
         engines = [stack.enter_context(engine(name, where, machines=options.producers)) for name in names]
-        redis = stack.enter_context(_valkey(where))
+        redis = stack.enter_context(valkey(where.folder))
         figures: dict[str, Any] = {
             "machine": facts([made.version for made in engines]),
             "producers": options.producers,
@@ -62,8 +59,8 @@ def _one_run(where: Place, made: Engine, redis: str, options: argparse.Namespace
     )
     arguments = (where.bootstrap, topic, options.producers, options.rate, options.seconds + WARM_UP_S)
     with (
-        _site(where, env) as site,
-        viewer(site, made.cookie, CUSTOMER) as watching,
+        site(where.folder, env) as served,
+        viewer(served.address, made.cookie, CUSTOMER) as watching,
         running("watched", env=env) as worker,
         running("producers", *arguments, env=env) as producers,
     ):
@@ -98,39 +95,6 @@ def _all_seen(watching: Viewer, wanted: set[tuple[str, int]]) -> dict[tuple[str,
     if not seen:
         raise BenchmarkError("No point arrived on the live socket.")
     return seen
-
-
-@contextlib.contextmanager
-def _valkey(where: Place) -> Iterator[str]:
-    """Run a Valkey. Yield its REDIS_URL."""
-    url = f"redis://:{uuid.uuid4().hex}@{HOST}:{free_ports(1)[0]}/0"
-    with _part(where, "valkey", ["billingsite.valkey"], environment(where.folder, REDIS_URL=url)):
-        yield url
-
-
-@contextlib.contextmanager
-def _site(where: Place, env: dict[str, str]) -> Iterator[str]:
-    """Run the web server. Yield its address, at which it will answer soon."""
-    port = free_ports(1)[0]
-    command = ["uvicorn", "billingsite.asgi:application", "--host", HOST, "--port", str(port), "--no-access-log"]
-    with _part(where, "web", command, env):
-        yield f"http://{HOST}:{port}"
-
-
-@contextlib.contextmanager
-def _part(where: Place, name: str, module: list[str], env: dict[str, str]) -> Iterator[None]:
-    said = where.folder / f"{name}.log"
-    with said.open("ab") as log:
-        process = guarded([sys.executable, "-m", *module], output=log, env={**env, "PYTHONPATH": str(ROOT)})
-    try:
-        yield
-    except BenchmarkError as error:
-        if process.poll() is None:
-            raise
-        raise BenchmarkError(f"The {name} program ended: {last_words(said.read_text())}") from error
-    finally:
-        process.terminate()
-        process.wait()
 
 
 ROW = "{:<34}{:>8}{:>8}{:>8}{:>8}{:>9}"

@@ -49,19 +49,24 @@ def emit_all(agents: list[Agent], *, length_ms: int, rounds: int) -> dict[str, i
     return {"first_ms": first_ms, "late_ms": late_ms, "sent": rounds * len(agents)}
 
 
-def main(bootstrap: str, topic: str, producers: int, rate: float, seconds: float, most: int) -> None:
-    connections = [KafkaProducer(bootstrap_servers=bootstrap) for _ in range(min(producers, most))]
+def emit_when_told(agents: list[Agent], connections: list[KafkaProducer], *, length_ms: int, rounds: int) -> None:
+    """Connect, say so, emit once a line comes, and print what was done."""
     for connection in connections:
-        connection.partitions_for(topic)  # Connected before the first tick.
-    agents = [Agent(connections[number % len(connections)], topic, number) for number in range(producers)]
+        connection.partitions_for(agents[0].topic)  # Connected before the first tick.
     print(json.dumps({"ready": True}), flush=True)
     if sys.stdin.readline():
-        done = emit_all(agents, length_ms=round(1000 / rate), rounds=max(1, round(seconds * rate)))
+        done = emit_all(agents, length_ms=length_ms, rounds=rounds)
         for connection in connections:
             connection.flush()
         print(json.dumps(done), flush=True)
     for connection in connections:
         connection.close()
+
+
+def main(bootstrap: str, topic: str, producers: int, rate: float, seconds: float, most: int) -> None:
+    connections = [KafkaProducer(bootstrap_servers=bootstrap) for _ in range(min(producers, most))]
+    agents = [Agent(connections[number % len(connections)], topic, number) for number in range(producers)]
+    emit_when_told(agents, connections, length_ms=round(1000 / rate), rounds=max(1, round(seconds * rate)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ that registers them (`python -m benchmarks.enrolled AGENTS`) needs to be told no
 """
 
 import hashlib
-import json
 import sys
 
 from kafka import KafkaProducer
@@ -13,7 +12,7 @@ from kafka import KafkaProducer
 from agent.keys import MachineKey
 from agent.samples import Sample
 from agent.wire import Numbered, encode
-from benchmarks.producers import HOST, Agent, emit_all
+from benchmarks.producers import HOST, Agent, emit_when_told
 
 CONNECTIONS = 10
 
@@ -40,17 +39,8 @@ def key_of(number: int) -> MachineKey:
 
 def main(bootstrap: str, topic: str, first: int, agents: int, interval_s: int, seconds: int) -> None:
     connections = [KafkaProducer(bootstrap_servers=bootstrap, acks="all") for _ in range(min(agents, CONNECTIONS))]
-    for connection in connections:
-        connection.partitions_for(topic)  # Connected before the first tick.
-    crowd = [Signer(connections[number % len(connections)], topic, first + number) for number in range(agents)]
-    print(json.dumps({"ready": True}), flush=True)
-    if sys.stdin.readline():
-        done = emit_all(list(crowd), length_ms=1000 * interval_s, rounds=max(1, seconds // interval_s))
-        for connection in connections:
-            connection.flush()
-        print(json.dumps(done), flush=True)
-    for connection in connections:
-        connection.close()
+    crowd: list[Agent] = [Signer(connections[number % len(connections)], topic, first + number) for number in range(agents)]
+    emit_when_told(crowd, connections, length_ms=1000 * interval_s, rounds=max(1, seconds // interval_s))
 
 
 if __name__ == "__main__":

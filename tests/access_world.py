@@ -53,17 +53,23 @@ def _number_anew() -> None:
             cursor.execute(statement)
 
 
-def build() -> World:
-    """Acme and Bolt, each with a machine, a plan, a quarter hour; Acme with a final invoice and a draft."""
-    _number_anew()
-    acme, bolt = a_customer("acme"), a_customer("bolt")
+def bill(acme: Customer, bolt: Customer) -> tuple[str, int]:
+    """Give both a plan and a machine that was metered. Return the number of Acme's final invoice and its draft's key."""
     publish(save_draft(read(PLAN))[0])
     for customer in (acme, bolt):
         subscribe(customer, RatePlan.objects.get(), datetime(2025, 1, 1, tzinfo=UTC))
         a_bucket(a_machine(customer, f"{customer.code}-1"), month(2025, 10, ZoneInfo("Europe/Berlin")).start_ms)
     drafts = [draft(acme, month(2025, number, ZoneInfo("Europe/Berlin"))) for number in (10, 11)]
     assert drafts[0] is not None
-    number = str(finalise(drafts[0]).number)
+    assert drafts[1] is not None
+    return str(finalise(drafts[0]).number), drafts[1].pk
+
+
+def build() -> World:
+    """Acme and Bolt, each with a machine, a plan, a quarter hour; Acme with a final invoice and a draft."""
+    _number_anew()
+    acme, bolt = a_customer("acme"), a_customer("bolt")
+    number, _ = bill(acme, bolt)
     people = _people(acme, bolt)
     clients = {"nobody": Client(), **{name: signed_in(user) for name, user in people.items()}, **_programs(acme)}
     for client in clients.values():

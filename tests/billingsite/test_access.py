@@ -5,8 +5,6 @@ A new address without a line fails, and so does a line without an address: see t
 
 import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -16,28 +14,13 @@ from django.urls import NoReverseMatch, reverse
 from pytest_django import Settings
 
 from billingsite.ws_urls import websocket_urlpatterns
-from invoices.billing import draft, finalise
-from invoices.models import RatePlan
-from invoices.plan_file import read
-from invoices.publishing import publish, save_draft, subscribe
 from tests.access_lines import action_lines, agrees, http_lines
-from tests.access_world import WHO, build, routes
-from tests.cast import a_bucket, a_customer, a_machine, a_member, an_operator, signed_in, with_key
+from tests.access_world import WHO, bill, build, routes
+from tests.cast import a_customer, a_member, an_operator, signed_in, with_key
 from tests.sockets import refusal
-from usage.periods import month
 
 pytestmark = pytest.mark.django_db
 HOW = "Read the difference; if it is right: python -m tests.access_matrix --write"
-PLAN = """
-code = "cloud"
-name = "Cloud"
-currency = "EUR"
-effective_from = 2025-01-01T00:00:00Z
-[[prices]]
-name = "Base fee"
-model = "flat"
-unit_price = "9.00"
-"""
 
 
 # Who asks: nobody, an owner of Acme, an owner of Bolt, staff without any permission, a superuser, a key of Acme.
@@ -55,13 +38,7 @@ def world(settings: Settings) -> World:
     cache.clear()
     settings.SELLER_COUNTRY, settings.SELLER_TAX_ID = "DE", "DE123456789"
     acme, bolt = a_customer("acme", country="DE"), a_customer("bolt")
-    publish(save_draft(read(PLAN))[0])
-    for customer in (acme, bolt):
-        subscribe(customer, RatePlan.objects.get(), datetime(2025, 1, 1, tzinfo=UTC))
-        a_bucket(a_machine(customer, f"{customer.code}-1"), month(2025, 10, ZoneInfo("Europe/Berlin")).start_ms)
-    drafts = [draft(acme, month(2025, number, ZoneInfo("Europe/Berlin"))) for number in (10, 11)]
-    assert drafts[0] is not None
-    assert drafts[1] is not None
+    number, draft_pk = bill(acme, bolt)
     clients = {
         "stranger": Client(),
         "owner": signed_in(a_member(acme)),
@@ -70,7 +47,7 @@ def world(settings: Settings) -> World:
         "operator": signed_in(an_operator()),
         "key": with_key(acme),
     }
-    return World(clients, str(finalise(drafts[0]).number), drafts[1].pk)
+    return World(clients, number, draft_pk)
 
 
 def test_every_address_answers_everyone_as_reviewed() -> None:

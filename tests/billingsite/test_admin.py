@@ -16,7 +16,7 @@ from invoices.billing import draft, finalise
 from invoices.models import RatePlan
 from invoices.plan_file import read
 from invoices.publishing import publish, save_draft, subscribe
-from tests.billingsite.test_access import PLAN
+from tests.access_world import PLAN
 from tests.cast import a_bucket, a_customer, a_machine, a_member, an_operator, signed_in
 from usage.models import IngestIncident, IngestOffset, Reason, RejectedMessage, UsageSample, WorkerBeat
 from usage.periods import BUCKET_MS, bucket_start, month, to_ms
