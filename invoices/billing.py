@@ -5,7 +5,6 @@ lines are frozen by triggers; payments, credit notes and a voiding are rows of t
 """
 
 import logging
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,9 +15,9 @@ from accounts.audit import record
 from accounts.models import Customer
 from invoices import ledger
 from invoices.bounds import breaches
+from invoices.due import calendar_of, over_at
 from invoices.estimate import Estimate, preview
-from invoices.gather import billing_period
-from invoices.models import Invoice, InvoiceLine, Subscription, Voiding
+from invoices.models import Invoice, InvoiceLine, Voiding
 from invoices.money import exact_text
 from invoices.numbers import invoice_number
 from invoices.rating import Line
@@ -27,8 +26,6 @@ from invoices.seal import seal_of
 from usage.periods import Period
 
 log = logging.getLogger(__name__)
-# From the end of a subscription to the last month that may still bring a correction.
-_LATE = timedelta(days=settings.USAGE_MAX_AGE_DAYS + 62)
 
 
 @transaction.atomic
@@ -50,7 +47,7 @@ def finalise(invoice: Invoice, at: datetime | None = None) -> Invoice:
     moment = at or now()
     customer = ledger.locked(invoice.customer)
     period = Period(invoice.period_start, invoice.period_end)
-    if (over := _over_at(customer, period)) > moment:
+    if (over := over_at(customer, period)) > moment:
         raise BillingError(f"The period runs until {over:%Y-%m-%d %H:%M} UTC; it can be finalised then.")
     fresh = _finalise(customer, period, moment)
     if fresh is None:
@@ -137,9 +134,10 @@ def void(invoice: Invoice, reason: str, by: str = "") -> Voiding:
 def close(customer: Customer, at: datetime | None = None) -> list[Invoice]:
     """Bill every month that is over: draft it in the grace period, finalise it after. Return the invoices touched."""
     moment = at or now()
-    newest = billing_period(customer, billing_period(customer, moment).start - timedelta(hours=1))
+    calendar = calendar_of(customer)
+    newest = calendar.period_at(calendar.period_at(moment).start - timedelta(hours=1))
     touched = []
-    for period in open_periods(customer, moment):
+    for period in calendar.open_periods(moment):
         try:
             invoice = _close_period(customer, period, moment, whole_history=period.end >= newest.end)
         except BillingError as error:
@@ -153,7 +151,7 @@ def close(customer: Customer, at: datetime | None = None) -> list[Invoice]:
 def _close_period(customer: Customer, period: Period, at: datetime, *, whole_history: bool) -> Invoice | None:
     """Late usage of any age makes an invoice of its own in the newest month that is over, and joins one that is made anyway."""
     customer = ledger.locked(customer)
-    if _over_at(customer, period) + timedelta(hours=customer.grace_hours) > at:
+    if over_at(customer, period) + timedelta(hours=customer.grace_hours) > at:
         made = _draft(customer, period, whole_history=whole_history)
         return made[0] if made else None
     if not whole_history and _draft(customer, period, whole_history=False) is None:
@@ -162,53 +160,6 @@ def _close_period(customer: Customer, period: Period, at: datetime, *, whole_his
     if invoice is not None and invoice.waits:
         log.warning("%s is held for review: %s", invoice, invoice.held)
     return invoice
-
-
-def open_periods(customer: Customer, at: datetime) -> Iterator[Period]:
-    """Yield what is over by `at` and no final invoice covers: voided periods as they were, then months, oldest first.
-
-    The months begin with the first subscription. After the last one has ended they go on while a machine may still send
-    usage; from then on only the newest is yielded, which holds what an operator admitted later.
-    """
-    subscriptions = Subscription.objects.filter(customer=customer).order_by("start")
-    first = subscriptions.first()
-    if first is None:
-        return
-    again = _voided_periods(customer)
-    yield from again
-    ends = [subscription.end for subscription in subscriptions]
-    last_end = None if None in ends else max(end for end in ends if end is not None)
-    start = first.start
-    while _over_at(customer, period := billing_period(customer, start)) <= at:
-        start = period.end
-        late = last_end is not None and period.end > last_end + _LATE and billing_period(customer, start).end <= at
-        if not late and not any(_overlap(period, other) for other in again) and _final_within(customer, period) is None:
-            yield period
-
-
-def _over_at(customer: Customer, period: Period) -> datetime:
-    """Return when a period is over: at its end, or already when the last subscription ends in it, and with it all use."""
-    ends = set(Subscription.objects.filter(customer=customer).values_list("end", flat=True))
-    last = max((end for end in ends if end is not None), default=period.end)
-    return last if None not in ends and period.start < last < period.end else period.end
-
-
-def _voided_periods(customer: Customer) -> list[Period]:
-    """Return the periods of void invoices that no final one covers: they are billed anew from edge to edge.
-
-    After a change of the customer's zone they are no longer what its calendar would say.
-    """
-    void = Invoice.objects.filter(customer=customer, voiding__isnull=False).order_by("period_start", "-period_end")
-    periods: list[Period] = []
-    for start, end in void.values_list("period_start", "period_end"):
-        period = Period(start, end)
-        if not any(_overlap(period, other) for other in periods) and _final_within(customer, period) is None:
-            periods.append(period)
-    return periods
-
-
-def _overlap(one: Period, other: Period) -> bool:
-    return one.start < other.end and other.start < one.end
 
 
 def _final_within(customer: Customer, period: Period) -> Invoice | None:

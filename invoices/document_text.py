@@ -37,12 +37,9 @@ def content(invoice: Invoice) -> dict[str, Any]:
 
 
 def _banner(invoice: Invoice) -> str:
-    labels = {
-        "draft": "Draft. Not an invoice: amounts may still change.",
-        "held": "Draft. Not an invoice: it is held for review.",
-        "void": "Void. Nothing is to be paid.",
-    }
-    return labels.get(invoice.status, "")
+    if invoice.state == Invoice.State.DRAFT:
+        return f"Draft. Not an invoice: {'it is held for review' if invoice.waits else 'amounts may still change'}."
+    return "Void. Nothing is to be paid." if hasattr(invoice, "voiding") else ""
 
 
 def _party(name: str, address: str, tax_id: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ never reads as markup, so a customer's name can hold any character.
 import csv
 import io
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ from usage.periods import to_ms
 
 TEMPLATE = Path(__file__).parent / "layout" / "invoice.typ"
 FONTS = Path(font_lato.__file__).parent / "files"
+_of_this_thread = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +76,22 @@ def pdf(invoice: Invoice) -> bytes:
 
 def _compile(invoice: Invoice, standard: Literal["a-2b", "a-3b"] | None, xml: str | None = None) -> bytes:
     stamp = invoice.finalised_at or invoice.refreshed_at
-    made: bytes = typst.compile(
-        TEMPLATE,
-        root=TEMPLATE.parent,
-        font_paths=[FONTS],
-        ignore_system_fonts=True,
+    made = _compiler().compile(
         format="pdf",
         sys_inputs={"invoice": json.dumps(content(invoice) | {"xml": xml}, ensure_ascii=False)},
         pdf_standards=standard,
         timestamp=to_ms(stamp) // 1000,
     )
+    assert isinstance(made, bytes)  # noqa: S101 - without an output path it is the document
     return made
+
+
+def _compiler() -> typst.Compiler:
+    """One a thread, for it cannot be shared: it has read the fonts and the layout once."""
+    if not hasattr(_of_this_thread, "compiler"):
+        _of_this_thread.compiler = typst.Compiler(TEMPLATE, root=TEMPLATE.parent, font_paths=[FONTS], ignore_system_fonts=True)
+    found: typst.Compiler = _of_this_thread.compiler
+    return found
 
 
 def json_text(invoice: Invoice) -> str:

@@ -30,10 +30,20 @@ def billing_period(customer: Customer, at: datetime) -> Period:
 
     Where the customer's zone was changed, it begins where the last final invoice ended: no hour is billed twice or never.
     """
-    period = month_of(at, customer.zone)
-    near = (period.start - NEAR_A_MONTH_EDGE, period.start + NEAR_A_MONTH_EDGE)
-    last = Invoice.objects.final().filter(customer=customer, period_end__range=near).order_by("-period_end").first()
-    return period if last is None else Period(last.period_end, period.end)
+    month = month_of(at, customer.zone)
+    near = (month.start - NEAR_A_MONTH_EDGE, month.start + NEAR_A_MONTH_EDGE)
+    ends = Invoice.objects.final().filter(customer=customer, period_end__range=near).order_by("-period_end")
+    return continued(month, ends.values_list("period_end", flat=True).first())
+
+
+def ends_near(month: Period, end: datetime) -> bool:
+    """Whether a period that ends then is the one before a month, in this or another zone."""
+    return month.start - NEAR_A_MONTH_EDGE <= end <= month.start + NEAR_A_MONTH_EDGE
+
+
+def continued(month: Period, last_end: datetime | None) -> Period:
+    """Return a month from where the last final invoice ended, if one did near its start."""
+    return month if last_end is None else Period(last_end, month.end)
 
 
 def gather(customer: Customer, period: Period, at: datetime | None = None) -> list[Part]:

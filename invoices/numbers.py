@@ -19,9 +19,11 @@ def credit_note_number(issued_on: date) -> str:
 
 def _next(prefix: str, issued_on: date) -> str:
     series = f"{prefix}-{issued_on.year}" if settings.INVOICE_SERIES == "yearly" else prefix
-    InvoiceCounter.objects.get_or_create(series=series)
-    counter = InvoiceCounter.objects.select_for_update().get(series=series)
-    number = counter.next_number
-    counter.next_number = number + 1
+    counters = InvoiceCounter.objects.select_for_update().filter(series=series)
+    counter = counters.first()
+    if counter is None:  # The first of its series; another may be making it, too.
+        InvoiceCounter.objects.get_or_create(series=series)
+        counter = counters.get()
+    counter.next_number += 1
     counter.save(update_fields=["next_number"])
-    return f"{series}-{number:04d}"
+    return f"{series}-{counter.next_number - 1:04d}"

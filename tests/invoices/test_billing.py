@@ -1,14 +1,15 @@
 """The life of an invoice: draft, final, paid or void; numbers without a gap; each month once."""
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Customer
 from invoices import billing, payments, publishing
+from invoices.due import Calendar, calendar_of
 from invoices.estimate import estimate, preview
 from invoices.gather import CurrencyError, billing_period
 from invoices.models import Invoice, RatePlan
@@ -274,15 +275,27 @@ def test_a_month_that_another_run_has_closed_holds_up_no_later_one(
     """The other run finalises October between this one's look at the open months and its draft."""
     customer = a_customer()
     subscribed(customer, plan, OCTOBER.start)
-    seen = billing.open_periods
+    seen = billing.calendar_of
 
-    def seen_too_early(customer: Customer, at: datetime) -> Iterator[Period]:
-        periods = list(seen(customer, at))
+    def seen_too_early(customer: Customer) -> Calendar:
+        calendar = seen(customer)
         final(customer, OCTOBER)
-        yield from periods
+        return calendar
 
-    monkeypatch.setattr(billing, "open_periods", seen_too_early)
+    monkeypatch.setattr(billing, "calendar_of", seen_too_early)
 
     made = billing.close(customer, utc(2026, 12, 3))
 
     assert [(invoice.number, invoice.period_start) for invoice in made] == [("CH-2026-0002", NOVEMBER.start)]
+
+
+def test_a_run_looks_once_at_the_calendar_however_many_months_there_are(
+    plan: RatePlan, db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    customer = a_customer()
+    subscribed(customer, plan, utc(2023, 10, 31, 23))
+
+    with django_assert_num_queries(2):
+        periods = list(calendar_of(customer).open_periods(utc(2026, 11, 2)))
+
+    assert (len(periods), periods[0].start, periods[-1]) == (36, utc(2023, 10, 31, 23), OCTOBER)
