@@ -8,7 +8,7 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, memory, pages, sockets
+from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, memory, pages, sockets, year
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "sockets": sockets,
     "pages": pages,
     "invoices": invoices,
+    "year": year,
 }
 
 

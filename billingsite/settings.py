@@ -195,6 +195,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "record-fleet-load": {"task": "invoices.tasks.record_fleet_load", "schedule": crontab(minute="2")},
     "close-finished-months": {"task": "invoices.tasks.close_finished_periods", "schedule": crontab(minute="5")},
+    "sum-days": {"task": "usage.tasks.sum_days", "schedule": crontab(minute="*/10")},
     "tend-samples": {"task": "usage.tasks.tend_samples", "schedule": crontab(hour="3", minute="20")},
 }
 

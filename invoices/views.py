@@ -35,13 +35,13 @@ from invoices.rating import Line
 from invoices.running import cost_message, message_of
 from invoices.spend import cost_by_day, cost_by_machine
 from invoices.wording import plan_page
-from usage.explorer import by_meter
+from usage.explorer import by_meter, source_of
 from usage.fleet import count_of_states, fleet, rows_of
+from usage.grid import Grid
 from usage.meters import METERS, MS_PER_HOUR
 from usage.models import Machine
 from usage.periods import Period
 from usage.ranges import MEASURES, so_far
-from usage.windows import windows
 
 log = logging.getLogger(__name__)
 UNPRICED = (NoPriceError, CurrencyError)
@@ -98,16 +98,16 @@ def machine(request: HttpRequest, code: str) -> HttpResponse:
     customer = turn_to(request, chosen.customer)
     cost = _cost(customer)
     period = cost.period if cost else billing_period(customer, now())
-    used = so_far(period, now())
-    row = rows_of([chosen], period, _now_ms())[0]
+    days = Grid(so_far(period, now()), "day", customer.zone)
+    row = rows_of([chosen], period, _now_ms(), customer.zone)[0]
     context = {
         "customer": customer,
         "machine": chosen,
         "row": row,
         "period": period,
         "spent": _spent_by_machine(cost).get(code),
-        "meters": [(METERS[one.meter], one.values) for one in by_meter([chosen], used, "day", customer.zone)],
-        "days": windows(used, "day", customer.zone),
+        "meters": [(METERS[one.meter], one.values) for one in by_meter(days, source_of([chosen], days))],
+        "days": days.windows,
         "seen": row.machine.last_seen_ms,
     }
     return render(request, "invoices/machine.html", context)

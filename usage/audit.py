@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from django.db import connections
 from django.db.models import Count, F, Max, Min, Sum
 
+from usage import days
 from usage.classify import StreamKey
 from usage.models import (
+    DayMark,
     IngestOffset,
     Machine,
     MachineStream,
@@ -16,6 +18,7 @@ from usage.models import (
     RejectedMessage,
     StreamRun,
     UsageBucket,
+    UsageDay,
     UsageSample,
 )
 from usage.sums import differences
@@ -37,6 +40,7 @@ def checks(using: str = "default") -> Generator[Check]:
         yield _samples(using)
         yield _runs(using)
         yield _buckets(using)
+        yield _days(using)
 
 
 @contextlib.contextmanager
@@ -152,3 +156,11 @@ def _buckets(using: str) -> Check:
     found = [str(difference) for machine in sorted(known) for difference in differences(machine, using)]
     count = UsageBucket.objects.using(using).count()
     return Check("quarter hours", f"{count} quarter hours of {len(known)} machines", found)
+
+
+def _days(using: str) -> Check:
+    """Each summed local day is the sum of its quarter hours, and each that is over and has usage is summed."""
+    known = set(DayMark.objects.using(using).values_list("pk", flat=True))
+    known |= set(UsageDay.objects.using(using).values_list("machine_id", flat=True).order_by().distinct())
+    found = [difference for machine in sorted(known) for difference in days.differences(machine, using)]
+    return Check("days", f"{UsageDay.objects.using(using).count()} days of {len(known)} machines", found)

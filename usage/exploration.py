@@ -9,13 +9,14 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 
 from accounts.models import Customer
-from usage.explorer import Series, Total, all_meters, by_class, by_machine, by_meter, totals_by_machine
+from usage.explorer import Series, Total, all_meters, by_class, by_machine, by_meter, source_of, totals_by_machine
+from usage.grid import Grid
 from usage.heat import Heat, heat_map
 from usage.meters import METERS
 from usage.models import Machine
+from usage.parts import Parts, parts
 from usage.periods import Period, from_ms
 from usage.ranges import GROUPS, MEASURES, PICTURES, RANGES, READINGS, STEPS, Selection, previous, selection
-from usage.windows import windows
 
 Values = Sequence[int | None]
 TABLE_ROWS = 100  # Machines listed below the chart; whoever looks for another one names it.
@@ -66,7 +67,7 @@ class Chart:
 
 
 def explore(customer: Customer, query: Mapping[str, str], at: datetime) -> dict[str, Any]:
-    """Return everything the explorer shows. Two queries for usage, three to compare, however large the fleet or the range.
+    """Return everything the explorer shows. The number of queries grows neither with the fleet nor with the range.
 
     Raise Http404 where the address names somebody else's machine.
     """
@@ -74,11 +75,12 @@ def explore(customer: Customer, query: Mapping[str, str], at: datetime) -> dict[
     readings_only = bool(everyone) and not any(machine.cores for machine in everyone)
     selected = selection(query, customer.zone, at, READINGS[0] if readings_only else MEASURES[0])
     machines = [machine for machine in everyone if _wanted(machine, selected)]
-    totals = totals_by_machine(machines, selected.period, selected.measure)
+    source = parts([machine.pk for machine in machines], selected.period, customer.zone)
+    totals = totals_by_machine(machines, source, selected.measure)
     return {
         "customer": customer,
         "selected": selected,
-        "charts": _charts(customer, selected, machines, totals),
+        "charts": _charts(customer, selected, machines, totals, source),
         "totals": _total_rows(totals, selected.period)[:TABLE_ROWS],
         "totals_left_out": max(0, len(totals) - TABLE_ROWS),
         "sum": sum(total.quantity for total in totals),
@@ -116,15 +118,17 @@ def _choices(machines: Sequence[Machine]) -> dict[str, Any]:
     }
 
 
-def _charts(customer: Customer, selected: Selection, machines: Sequence[Machine], totals: Sequence[Total]) -> list[Chart]:
-    where = (selected.period, selected.step, customer.zone)
-    slots = windows(*where)
+def _charts(
+    customer: Customer, selected: Selection, machines: Sequence[Machine], totals: Sequence[Total], source: Parts
+) -> list[Chart]:
+    grid = Grid(selected.period, selected.step, customer.zone)
+    fine = source_of(machines, grid) if selected.step == "hour" else source
+    slots = grid.windows
     if selected.group == "meter":
-        found = [Series(METERS[one.meter].name, one.meter, one.values) for one in by_meter(machines, *where)]
-        groups = [[one] for one in found]
+        groups = [[Series(METERS[one.meter].name, one.meter, one.values)] for one in by_meter(grid, fine)]
     else:
         split = by_class if selected.group == "class" else by_machine
-        found = split(totals, *where, selected.measure)
+        found = split(totals, grid, fine, selected.measure)
         groups = [found] if found else []
     before = _before(customer, selected, machines, len(slots)) if selected.compare and groups else {}
     return [
@@ -142,7 +146,8 @@ def _heat(customer: Customer, selected: Selection, group: Sequence[Series], slot
 def _before(customer: Customer, selected: Selection, machines: Sequence[Machine], count: int) -> dict[str, Before]:
     """The period before by meter: cut, or filled with holes, to as many windows as are shown."""
     period = previous(selected, customer.zone)
-    found = all_meters([machine.pk for machine in machines], period, selected.step, customer.zone)
+    grid = Grid(period, selected.step, customer.zone)
+    found = all_meters(grid, source_of(machines, grid))
     return {
         meter: Before(values=[*values[:count], *[None] * (count - len(values))], total=_total(values) or 0, period=period)
         for meter, values in found.items()

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from django.db.models import Min, Sum
 
 from accounts.models import Customer
 from usage.coverage import LATE_MS, due_ms
-from usage.models import Machine, UsageBucket
+from usage.models import Machine, UsageDay
+from usage.parts import parts, quarter_hours
 from usage.periods import Period, to_ms
 from usage.recent import Point, latest
 
@@ -52,14 +54,17 @@ def state_of(machine: Machine, now_ms: int) -> State:
 
 
 def fleet(customer: Customer, period: Period, now_ms: int) -> list[MachineRow]:
-    """Return a customer's machines, those that need attention first. Three queries, however many machines."""
+    """Return a customer's machines, those that need attention first. A few queries, however many machines."""
     machines = list(customer.machines.order_by("code"))
-    return rows_of(machines, period, now_ms)
+    return rows_of(machines, period, now_ms, customer.zone)
 
 
-def rows_of(machines: Sequence[Machine], period: Period, now_ms: int) -> list[MachineRow]:
-    """Return the rows of these machines, those that need attention first. Two queries."""
-    covered = _covered(machines, period)
+def rows_of(machines: Sequence[Machine], period: Period, now_ms: int, zone: ZoneInfo | None = None) -> list[MachineRow]:
+    """Return the rows of these machines, those that need attention first. Two queries.
+
+    With the zone of their one customer, a long period is read from its days, which takes up to six.
+    """
+    covered = _covered(machines, period, zone)
     points = latest(machines, now_ms)
     rows = [
         MachineRow(
@@ -80,16 +85,16 @@ def count_of_states(rows: Sequence[MachineRow]) -> list[tuple[State, int]]:
     return [(state, states.count(state)) for state in order if state in states]
 
 
-def _covered(machines: Sequence[Machine], period: Period) -> dict[int, tuple[int, int]]:
+def _covered(machines: Sequence[Machine], period: Period, zone: ZoneInfo | None) -> dict[int, tuple[int, int]]:
     """Milliseconds metered in the period and the first quarter hour that has some, by machine."""
-    rows = (
-        UsageBucket.objects.filter(machine_id__in=[machine.pk for machine in machines])
-        .filter(start_ms__gte=period.start_ms, start_ms__lt=period.end_ms)
-        .values("machine_id")
-        .annotate(covered=Sum("covered_ms"), first=Min("start_ms"))
-        .order_by()
-    )
-    return {row["machine_id"]: (int(row["covered"]), int(row["first"])) for row in rows}
+    ids = [machine.pk for machine in machines]
+    found: dict[int, tuple[int, int]] = {}
+    for part in parts(ids, period, zone) if zone else [quarter_hours(ids, period.start_ms, period.end_ms)]:
+        first = "first_ms" if part.model is UsageDay else "start_ms"
+        for row in part.values("machine_id").annotate(covered=Sum("covered_ms"), first=Min(first)).order_by():
+            covered, earliest = found.get(row["machine_id"], (0, row["first"]))
+            found[row["machine_id"]] = covered + int(row["covered"]), min(earliest, row["first"])
+    return found
 
 
 def _coverage(machine: Machine, covered: tuple[int, int] | None, period: Period, now_ms: int) -> Fraction | None:

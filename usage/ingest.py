@@ -15,7 +15,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils.timezone import now
 
-from usage import overlaps, sql
+from usage import days, overlaps, sql
 from usage.batch import decode_all
 from usage.buckets import gains
 from usage.classify import Decoded, StreamKey, Verdict, classify, repeated_keys
@@ -176,7 +176,9 @@ def write_samples(
     sql.save_runs(before, {key: known.pairs() for key, known in verdict.runs.items()}, using)
     judged = list(accepted(verdict))
     inserted = sql.insert_samples([*plain, *portions(judged)], using)
-    sql.add_to_buckets(gains((portion.machine, portion.rows) for portion in inserted), using)
+    gained = gains((portion.machine, portion.rows) for portion in inserted)
+    sql.add_to_buckets(gained, using)
+    days.note_changed(gained.keys(), using)
     _note_streams(inserted, known, limits.now_ms, using)
     sql.see_machines(_seen(inserted, limits.now_ms), using)
     return verdict, _result(verdict, plain, judged, inserted)

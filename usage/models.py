@@ -108,6 +108,42 @@ class UsageBucket(UsageQuantities):
         return f"{self.machine_id} at {self.start_ms}"
 
 
+class UsageDay(UsageQuantities):
+    """The sum of a machine's quarter hours in one local day of its customer, for reads that go far back. Derived.
+
+    Only `usage/days.py` writes it. A stale one holds nothing yet: usage of its day has come late, so the quarter hours are read.
+    """
+
+    machine = models.ForeignKey(Machine, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="days")
+    start_ms = models.BigIntegerField(help_text="First instant of the local day, epoch ms")
+    end_ms = models.BigIntegerField(help_text="First instant of the next one")
+    first_ms = models.BigIntegerField(default=0, help_text="Start of its first quarter hour with usage")
+    covered_ms = models.BigIntegerField(default=0)
+    samples = models.BigIntegerField(default=0)
+    stale = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["machine", "start_ms"], name="day_once"),
+            models.CheckConstraint(condition=Q(end_ms__gt=F("start_ms")), name="day_not_empty"),
+        ]
+        indexes = [models.Index(fields=["machine", "start_ms"], condition=Q(stale=True), name="day_stale")]
+
+    def __str__(self) -> str:
+        return f"{self.machine_id} from {self.start_ms} to {self.end_ms}"
+
+
+class DayMark(models.Model):
+    """Up to which instant a machine's days are summed: each local day before it that has usage is a UsageDay."""
+
+    machine = models.OneToOneField(Machine, models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="day_mark")
+    zone = models.CharField(max_length=64, help_text="Whose days they are")
+    until_ms = models.BigIntegerField(help_text="The start of a local day, epoch ms")
+
+    def __str__(self) -> str:
+        return f"{self.machine_id} until {self.until_ms}"
+
+
 class StreamRun(models.Model):
     """A run [lo, hi) of sequence numbers received from one stream. It outlives the samples, so nothing counts twice."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from django.db import transaction
 
-from usage import sql
+from usage import days, sql
 from usage.models import Machine, UsageBucket
 from usage.periods import BUCKET_MS
 from usage.sums import ALWAYS, Difference, differences
@@ -36,4 +36,5 @@ def examine(machines: Iterator[Machine] | Sequence[Machine], using: str, start_m
 def _write(machine: Machine, found: Sequence[Difference], using: str) -> None:
     gone = [one.start_ms for one in found if one.summed is None]
     UsageBucket.objects.using(using).filter(machine=machine, start_ms__in=gone).delete()
+    days.note_changed({(machine.pk, one.start_ms) for one in found}, using)
     sql.set_buckets({(machine.pk, one.start_ms): one.summed for one in found if one.summed is not None}, using)

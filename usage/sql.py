@@ -4,7 +4,7 @@ Table and column names come from the models; every value goes through a paramete
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, connections, transaction
@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from usage.buckets import Gains
 from usage.classify import SampleKey, StreamKey
 from usage.meters import QUANTITY_COLUMNS
-from usage.models import Machine, MachineStream, PrunedUsage, StreamRun, UsageBucket, UsageSample
+from usage.models import DayMark, Machine, MachineStream, PrunedUsage, StreamRun, UsageBucket, UsageSample
 from usage.overlaps import Metered, Span
 from usage.portions import Portion
 from usage.runs import Runs
@@ -26,6 +26,7 @@ MACHINES = Machine._meta.db_table
 RUNS = StreamRun._meta.db_table
 STREAMS = MachineStream._meta.db_table
 PRUNED = PrunedUsage._meta.db_table
+MARKS = DayMark._meta.db_table
 KEY_COLUMNS = ("machine_id", "stream", "seq")
 SAMPLE_COLUMNS = (*KEY_COLUMNS, "start_ms", "end_ms", *QUANTITY_COLUMNS)
 ROW_COLUMNS = ("seq", "start_ms", "end_ms", *QUANTITY_COLUMNS)
@@ -101,6 +102,21 @@ def load_streams(machines: Iterable[int], using: str) -> dict[StreamKey, Span]:
             cursor.execute(f"{columns} {marks}", [list(part)] if postgres else part)
             for machine, stream, since_ms, until_ms in cursor.fetchall():
                 found[machine, stream if postgres else uuid.UUID(stream)] = since_ms, until_ms
+    return found
+
+
+def load_day_marks(machines: Collection[int], oldest_ms: int, using: str) -> dict[int, tuple[str, int]]:
+    """Return zone and end of the summed days, where these machines have some that end after `oldest_ms`."""
+    postgres = is_postgres(using)
+    found: dict[int, tuple[str, int]] = {}
+    with connections[using].cursor() as cursor:
+        for part in chunks(sorted(machines), VALUES_A_STATEMENT):
+            marks = "= ANY(%s::int8[])" if postgres else f"IN ({', '.join(['%s'] * len(part))})"
+            cursor.execute(
+                f"SELECT machine_id, zone, until_ms FROM {MARKS} WHERE until_ms > %s AND machine_id {marks}",  # noqa: S608 names from the models
+                [oldest_ms, _array(part)] if postgres else [oldest_ms, *part],
+            )
+            found |= {machine: (zone, until_ms) for machine, zone, until_ms in cursor.fetchall()}
     return found
 
 

@@ -1,12 +1,13 @@
-"""What beat calls for the samples' sake, once a day. A task is one call."""
+"""What beat calls for the usage's sake. A task is one call."""
 
 import logging
 import time
 
 from celery import shared_task
 from django.conf import settings
+from django.utils.timezone import now
 
-from usage import partitions
+from usage import days, partitions
 from usage.retention import prune
 from usage.wire import DAY_MS
 
@@ -23,3 +24,9 @@ def tend_samples() -> str:
     for day in pruned:
         log.log(logging.ERROR if day.kept else logging.INFO, "Pruned %s", day)
     return f"{sum(day.samples for day in pruned if not day.kept)} samples of {len(pruned)} days pruned"
+
+
+@shared_task(name="usage.tasks.sum_days")  # type: ignore[untyped-decorator]
+def sum_days() -> str:
+    """Sum the days that are over, and those that late usage has changed."""
+    return f"{days.catch_up(now())} transactions"

@@ -31,7 +31,7 @@ def test_what_is_stored_during_an_audit_is_not_seen_by_half_of_it() -> None:
         _as_a_worker_would(one)
         rest = list(audit)
 
-    assert [check.differences for check in (first, *rest)] == [[], [], [], []]
+    assert [check.differences for check in (first, *rest)] == [[], [], [], [], []]
 
 
 def test_the_next_audit_sees_it() -> None:
@@ -46,4 +46,4 @@ def test_inside_a_transaction_the_audit_sees_what_the_transaction_sees() -> None
     with transaction.atomic():
         IngestOffset.objects.create(topic="t", partition=0, first_offset=0, next_offset=0)
 
-        assert [check.differences for check in checks()] == [[], [], [], []]
+        assert [check.differences for check in checks()] == [[], [], [], [], []]

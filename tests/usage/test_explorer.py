@@ -1,5 +1,6 @@
 """Sums of buckets by local hour and day: clocks that change, zones off the hour, and machines beyond the first seven."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -7,7 +8,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from tests.cast import a_bucket, a_customer, a_machine
-from usage.explorer import by_class, by_machine, by_meter, totals_by_machine
+from usage.explorer import Series, by_class, by_machine, by_meter, source_of, totals_by_machine
+from usage.grid import Grid
 from usage.models import Machine
 from usage.periods import BUCKET_MS, Period, to_ms
 
@@ -26,6 +28,11 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]  # Year, month, day and so on.
 
 
+def split(how: Callable[..., list[Series]], machines: list[Machine], period: Period, step: str, zone: ZoneInfo) -> list[Series]:
+    source = source_of(machines, Grid(period, step, zone))
+    return how(totals_by_machine(machines, source, "cpu"), Grid(period, step, zone), source, "cpu")
+
+
 def test_days_on_which_clocks_change_have_23_and_25_hours() -> None:
     web = a_machine(a_customer())
     autumn = Period(utc(2026, 10, 23, 22), utc(2026, 10, 26, 23))  # 24 to 26 October in Berlin
@@ -33,9 +40,7 @@ def test_days_on_which_clocks_change_have_23_and_25_hours() -> None:
     fill(web, autumn)
     fill(web, spring)
 
-    in_autumn, in_spring = (
-        by_machine(totals_by_machine([web], period, "cpu"), period, "day", BERLIN, "cpu")[0].values for period in (autumn, spring)
-    )
+    in_autumn, in_spring = (split(by_machine, [web], period, "day", BERLIN)[0].values for period in (autumn, spring))
 
     assert in_autumn == [96 * ONE_BUCKET, 100 * ONE_BUCKET, 96 * ONE_BUCKET]
     assert in_spring == [96 * ONE_BUCKET, 92 * ONE_BUCKET, 96 * ONE_BUCKET]
@@ -47,7 +52,7 @@ def test_the_hour_that_comes_twice_is_two_hours() -> None:
     a_bucket(web, to_ms(utc(2026, 10, 25, 0, 15)), cpu_ms=7)  # 02:15 CEST
     a_bucket(web, to_ms(utc(2026, 10, 25, 1, 15)), cpu_ms=11)  # 02:15 CET
 
-    hours = by_machine(totals_by_machine([web], night, "cpu"), night, "hour", BERLIN, "cpu")[0].values
+    hours = split(by_machine, [web], night, "hour", BERLIN)[0].values
 
     assert hours == [None, 7, 11, None]  # nothing metered is a hole, not nothing used
 
@@ -58,7 +63,7 @@ def test_hours_of_a_zone_off_the_hour_are_its_own() -> None:
     a_bucket(web, to_ms(utc(2026, 11, 1, 3, 15)), cpu_ms=7)  # 08:45
     a_bucket(web, to_ms(utc(2026, 11, 1, 3, 30)), cpu_ms=11)  # 09:00
 
-    hours = by_machine(totals_by_machine([web], morning, "cpu"), morning, "hour", KOLKATA, "cpu")[0].values
+    hours = split(by_machine, [web], morning, "hour", KOLKATA)[0].values
 
     assert hours == [7, 11]
 
@@ -73,8 +78,9 @@ def test_the_largest_seven_have_their_own_colour_and_the_rest_share_one(
         a_bucket(machine, hour.start_ms, cpu_ms=number)
 
     with django_assert_num_queries(2):
-        totals = totals_by_machine(fleet, hour, "cpu")
-        series = by_machine(totals, hour, "hour", BERLIN, "cpu")
+        source = source_of(fleet, Grid(hour, "hour", BERLIN))
+        totals = totals_by_machine(fleet, source, "cpu")
+        series = by_machine(totals, Grid(hour, "hour", BERLIN), source, "cpu")
 
     assert [one.name for one in series] == ["m-10", "m-9", "m-8", "m-7", "m-6", "m-5", "m-4", "3 others"]
     assert [one.values for one in series] == [[10], [9], [8], [7], [6], [5], [4], [6]]
@@ -88,7 +94,7 @@ def test_eight_machines_need_no_rest() -> None:
     for machine in fleet:
         a_bucket(machine, hour.start_ms)
 
-    series = by_machine(totals_by_machine(fleet, hour, "cpu"), hour, "hour", BERLIN, "cpu")
+    series = split(by_machine, fleet, hour, "hour", BERLIN)
 
     assert [one.is_rest for one in series] == [False] * 8
 
@@ -104,7 +110,8 @@ def test_by_meter_shows_what_counted_anything_and_only_inside_the_range(
     a_bucket(db, hour.end_ms, cpu_ms=1_000)
 
     with django_assert_num_queries(1):
-        series = by_meter([web, db], hour, "hour", BERLIN)
+        grid = Grid(hour, "hour", BERLIN)
+        series = by_meter(grid, source_of([web, db], grid))
 
     assert {one.meter: one.values for one in series} == {"cpu": [11], "network_out": [100]}
 
@@ -116,7 +123,7 @@ def test_classes_add_their_machines_up_and_the_largest_comes_first() -> None:
     for machine, used in zip(fleet, (1, 2, 4, 3), strict=True):
         a_bucket(machine, hour.start_ms, cpu_ms=used)
 
-    series = by_class(totals_by_machine(fleet, hour, "cpu"), hour, "hour", BERLIN, "cpu")
+    series = split(by_class, fleet, hour, "hour", BERLIN)
 
     assert [(one.name, one.values) for one in series] == [("small", [5]), ("No class", [3]), ("large", [2])]
 
@@ -128,6 +135,6 @@ def test_months_are_local_and_made_of_their_days() -> None:
     a_bucket(web, to_ms(utc(2026, 10, 25, 1)), cpu_ms=7)  # in the hour that comes twice
     a_bucket(web, to_ms(utc(2026, 10, 31, 23)), cpu_ms=11)  # the first of November
 
-    months = by_machine(totals_by_machine([web], autumn, "cpu"), autumn, "month", BERLIN, "cpu")[0].values
+    months = split(by_machine, [web], autumn, "month", BERLIN)[0].values
 
     assert months == [12, 11]

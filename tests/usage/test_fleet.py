@@ -86,7 +86,7 @@ def test_those_that_need_attention_come_first_and_strangers_never(django_assert_
     a_machine(acme, "old", last_seen_ms=1, retired_at=from_ms(2))
     a_machine(bolt, "foreign", last_seen_ms=NOW_MS)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         rows = fleet(acme, NOVEMBER, NOW_MS)
 
     assert [row.machine.code for row in rows] == ["silent", "late", "new", "fine", "old"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from usage import days
 from usage.models import Machine
 from usage.periods import to_ms
 from usage.rebuild import examine, mendable, rebuild
@@ -17,7 +18,10 @@ SHOWN = 20
 class Command(BaseCommand):
     """`manage.py rebuild_buckets`."""
 
-    help = "Show which quarter hours are not the sum of their samples; with --apply mend them. A worker may run meanwhile."
+    help = (
+        "Show which quarter hours are not the sum of their samples, and which summed days not that of their quarter hours; "
+        "with --apply mend them. A worker may run meanwhile."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--machine", metavar="CODE", help="only this machine")
@@ -34,8 +38,10 @@ class Command(BaseCommand):
         start, end = options["start"] or 0, options["end"] or ALWAYS
         if options["apply"]:
             found = [one for machine in machines for one in rebuild(machine, "default", start, end)]
+            summed = sum(days.mend(machine.pk) for machine in machines)
         else:
             found = list(examine(list(machines), "default", start, end))
+            summed = sum(len(days.differences(machine.pk, "default")) for machine in machines)
         for difference in found[:SHOWN]:
             self.stdout.write(f"{'' if mendable(difference) else 'cannot be mended, samples were pruned: '}{difference}")
         if len(found) > SHOWN:
@@ -43,6 +49,8 @@ class Command(BaseCommand):
         mended, rest = sum(map(mendable, found)), sum(not mendable(one) for one in found)
         verb = "mended" if options["apply"] else "differ; --apply mends them"
         self.stdout.write(f"{mended} quarter hours {verb}")
+        if summed:
+            self.stdout.write(f"{summed} summed days {verb}")
         if rest:
             raise CommandError(f"{rest} days differ whose samples were pruned", returncode=1)
 
