@@ -15,8 +15,9 @@ from django.utils.html import format_html
 from django.utils.timezone import now
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts import mails
 from accounts.admin_parts import Desk, ReadOnlyDesk, ReadOnlyRows, Rows, action, display
-from accounts.models import ApiKey, AuditEntry, Customer, Membership, User
+from accounts.models import ApiKey, AuditEntry, Customer, Mail, Membership, Notice, User
 from accounts.people import issue_key, revoke_key
 from accounts.scopes import READING, SCOPES
 
@@ -126,9 +127,11 @@ class CustomerAdmin(Desk):
                     "locale",
                     "grace_hours",
                     "due_days",
+                    "budget_minor",
                     "address",
                     "country",
                     "tax_id",
+                    "invoice_email",
                     "prices_include_tax",
                 )  # fmt: skip
             },
@@ -229,3 +232,44 @@ class AuditAdmin(ReadOnlyDesk):
     search_fields = ("actor", "action", "target", "address", "request_id")
     fields = ("id", "at", "actor", "customer_pk", "action", "target", "address", "request_id", "before", "after", "digest")
     csv_fields = fields
+
+
+@admin.register(Mail)
+class MailAdmin(ReadOnlyDesk):
+    """What went out, to whom, and what could not be sent."""
+
+    list_display = ("created_at", "customer", "kind", "recipient", "state_label", "attempts", "problem", "sent_at")
+    list_filter = ("state", "kind", ("customer", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("customer",)
+    search_fields = ("recipient", "subject", "occasion", "customer__name", "customer__code")
+    actions = ("export_csv", "try_again")
+    fields = (
+        "customer", "kind", "occasion", "recipient", "language", "state", "attempts", "problem", "next_at", "created_at",
+        "sent_at", "subject", "text",
+    )  # fmt: skip
+    csv_fields = ("customer__code", "kind", "occasion", "recipient", "state", "attempts", "problem", "created_at", "sent_at")
+
+    @display(description="State", label={"Sent": "success", "Given up": "danger", "Waiting": "info", "Being sent": "info"})
+    def state_label(self, mail: Mail) -> str:
+        return mail.get_state_display()
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        """Rows are never edited by hand, so the permission that a role holds is asked for by name."""
+        return bool(request.user.has_perm("accounts.change_mail"))
+
+    @admin.action(description="Try again", permissions=["resend"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
+        stuck = list(queryset.filter(state__in=[Mail.State.FAILED, Mail.State.WAITING]))
+        for mail in stuck:
+            mails.ask_again(mail)
+        self.message_user(request, f"{len(stuck)} mails are tried again within a minute.", messages.SUCCESS)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyDesk):
+    """What customers' people were told."""
+
+    list_display = ("at", "customer", "kind", "facts")
+    list_filter = ("kind", ("customer", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("customer",)
+    fields = csv_fields = ("at", "customer", "kind", "facts")

@@ -1,4 +1,7 @@
-"""How numbers, money and moments are written for a customer: their locale, currency and zone. Pure; never a float."""
+"""How numbers, money and moments are written: the customer's locale, currency and zone, words in the active language.
+
+Never a float.
+"""
 
 import re
 from datetime import datetime, timedelta
@@ -7,8 +10,10 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_skeleton, get_timezone_name
+from babel.dates import format_interval, format_skeleton, get_timezone_name
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 FALLBACK = "en_GB"
 UTC_ZONE = ZoneInfo("UTC")
@@ -24,9 +29,9 @@ def number_locale(locale: str) -> str:
 
 
 def word_locale(locale: str) -> str:
-    """Return the locale for words such as month names: the pages are English, so another language falls back to it."""
-    known = number_locale(locale)
-    return known if known.split("_")[0] == "en" else FALLBACK
+    """Return the locale for words such as month names: the customer's where it speaks the page's language, else that one's."""
+    known, active = number_locale(locale), number_locale(get_language() or FALLBACK)
+    return known if known.split("_")[0] == active.split("_")[0] else active
 
 
 def number(value: Decimal | int, digits: int, locale: str) -> str:
@@ -85,6 +90,8 @@ def span(start: datetime, end: datetime, zone: ZoneInfo, locale: str) -> str:
     first, last = start.astimezone(zone).date(), (end - timedelta(microseconds=1)).astimezone(zone).date()
     if first == last:
         return day(start, zone, locale)
+    if not word_locale(locale).startswith("en"):
+        return format_interval(first, last, "yMMMd", fuzzy=True, locale=word_locale(locale))
     if (first.year, first.month) == (last.year, last.month) and word_locale(locale) != "en_US":
         return f"{first.day} to {day(end - timedelta(microseconds=1), zone, locale)}"
     skeleton = "MMMd" if first.year == last.year else "yMMMd"
@@ -106,12 +113,12 @@ def zone_words(zone: ZoneInfo, at: datetime, locale: str) -> str:
 def ago(seconds: int) -> str:
     """Say how long ago something was, in one unit or two."""
     if seconds < 60:
-        return f"{max(seconds, 0)} s ago"
+        return _("%(seconds)d s ago") % {"seconds": max(seconds, 0)}
     if seconds < 3600:
-        return f"{seconds // 60} min ago"
+        return _("%(minutes)d min ago") % {"minutes": seconds // 60}
     if seconds < 86_400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60} min ago"
-    return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h ago"
+        return _("%(hours)d h %(minutes)d min ago") % {"hours": seconds // 3600, "minutes": seconds % 3600 // 60}
+    return _("%(days)d d %(hours)d h ago") % {"days": seconds // 86_400, "hours": seconds % 86_400 // 3600}
 
 
 def _with_digits(pattern: str, places: int) -> str:

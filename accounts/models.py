@@ -17,11 +17,13 @@ from django.db import models
 from django.utils.timezone import now
 
 from accounts.door_models import Attempts, AuditEntry, AuditHead, IdempotentAnswer, SecondFactor, SignedInSession
+from accounts.mail_models import Mail
+from accounts.notice_models import Notice, NoticeOccasion
 from accounts.scopes import READING
 
 __all__ = [
-    "ApiKey", "Attempts", "AuditEntry", "AuditHead", "Customer", "IdempotentAnswer", "Membership", "SecondFactor",
-    "SignedInSession", "User", "UserManager",
+    "ApiKey", "Attempts", "AuditEntry", "AuditHead", "Customer", "IdempotentAnswer", "Mail", "Membership", "Notice",
+    "NoticeOccasion", "SecondFactor", "SignedInSession", "User", "UserManager",
 ]  # fmt: skip
 CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
 COUNTRY = RegexValidator(r"\A[A-Z]{2}\Z", "Use a country's two capital letters of ISO 3166, such as DE.")
@@ -47,6 +49,11 @@ def validate_timezone(name: str) -> None:
     """Raise ValidationError unless the name is an IANA time zone that this server knows."""
     if name not in zoneinfo.available_timezones():
         raise ValidationError(f"{name!r} is no IANA time zone. An example: Europe/Berlin.")
+
+
+def mailed_by_default() -> list[str]:
+    """Kinds of notices that come by mail until a person says otherwise. Invoices are mailed to whoever pays them anyway."""
+    return [Notice.Kind.SILENT.value, Notice.Kind.BUDGET.value, Notice.Kind.KEY.value]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -79,6 +86,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     staff_role = models.CharField(max_length=8, choices=StaffRole.choices, blank=True, help_text="What a member of staff may do")
     is_active = models.BooleanField(default=True)
+    language = models.CharField(max_length=16, blank=True, help_text="Of the portal; empty: as the browser asks")
+    mail_about = models.JSONField(default=mailed_by_default, blank=True, help_text="Kinds of notices that come by mail, too")
     created_at = models.DateTimeField(default=now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -102,6 +111,9 @@ class Customer(models.Model):
         max_length=2, blank=True, validators=[COUNTRY], help_text="ISO 3166, two letters; decides the tax. Empty: the seller's"
     )
     tax_id = models.CharField(max_length=40, blank=True)
+    invoice_email = models.EmailField(
+        blank=True, help_text="Where invoices and reminders go. Empty: to the members for billing, or else to the owners"
+    )
     prices_include_tax = models.BooleanField(default=False, help_text="The plan's prices hold the tax already")
     locale = models.CharField(
         max_length=16, default="en-GB", validators=[validate_locale], help_text="How numbers and dates are written, e.g. de-DE"
@@ -111,6 +123,9 @@ class Customer(models.Model):
     )
     due_days = models.PositiveSmallIntegerField(
         default=14, validators=[MaxValueValidator(MAX_DUE_DAYS)], help_text="From issue to payment"
+    )
+    budget_minor = models.BigIntegerField(
+        null=True, blank=True, help_text="When a month's cost crosses it, people are told; in cents. Empty: none"
     )
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="customers"
@@ -143,6 +158,7 @@ class Membership(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.VIEWER)
+    notices_seen = models.BigIntegerField(default=0, editable=False, help_text="The newest notice that the person has looked at")
 
     class Meta:
         constraints = [

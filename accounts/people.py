@@ -87,3 +87,20 @@ def _keep_an_owner(customer: Customer, row: Membership, role: str | None) -> Non
 
 def _about(key: ApiKey) -> dict[str, object]:
     return {"name": key.name, "prefix": key.prefix, "scopes": key.scopes, "expires_at": key.expires_at}
+
+
+def set_wishes(user: User, language: str, mail_about: Iterable[str]) -> None:
+    """Note a person's language and the kinds of notices that they want by mail."""
+    user.language, user.mail_about = language, sorted(mail_about)
+    user.save(update_fields=["language", "mail_about"])
+
+
+@transaction.atomic
+def set_budget(customer: Customer, budget_minor: int | None) -> None:
+    """Set what a month may cost before people are told, or that nobody is."""
+    before = customer.budget_minor
+    customer.budget_minor = budget_minor
+    customer.save(update_fields=["budget_minor"])
+    record(
+        "budget.set", f"customer:{customer.pk}", customer_pk=customer.pk, before={"minor": before}, after={"minor": budget_minor}
+    )

@@ -1,5 +1,8 @@
 """The portal's settings: keys and members of a customer (its owners), sessions and password (everybody)."""
 
+from decimal import Decimal
+
+from babel.numbers import get_currency_precision
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,8 +18,9 @@ from accounts import attempts, people, sessions
 from accounts.access import has_role, require_role
 from accounts.audit import record
 from accounts.current import current_customer, current_customer_or_none
-from accounts.models import ApiKey, Customer, User
-from accounts.scopes import OWNERS, SCOPES
+from accounts.languages import CHOICES
+from accounts.models import ApiKey, Customer, Notice, User
+from accounts.scopes import OWNERS, PAYERS, SCOPES
 from accounts.settings_forms import LIVES, KeyForm, MemberForm, PasswordForm
 from accounts.whence import address_of
 
@@ -32,6 +36,10 @@ def overview(request: HttpRequest) -> HttpResponse:
         "current_key": request.session.session_key,
         "is_owner": customer is not None and has_role(user, customer, OWNERS),
         "members": customer.memberships.select_related("user").order_by("user__email") if customer else [],
+        "is_payer": customer is not None and has_role(user, customer, PAYERS),
+        "budget": _budget_text(customer),
+        "languages": CHOICES,
+        "notice_kinds": Notice.Kind.choices,
         "roles": MemberForm.base_fields["role"].choices,  # type: ignore[attr-defined] # a ChoiceField
     }
     return render(request, "accounts/settings.html", context)
@@ -159,6 +167,14 @@ def _keys_page(
         "made": made,
     }
     return render(request, "accounts/keys.html", context, status=status)
+
+
+def _budget_text(customer: Customer | None) -> str:
+    """The customer's budget as its field shows it."""
+    if customer is None or not customer.budget_minor:
+        return ""
+    places = get_currency_precision(customer.currency)
+    return f"{Decimal(customer.budget_minor).scaleb(-places):.{places}f}"
 
 
 def _owned(request: HttpRequest) -> Customer:

@@ -33,5 +33,5 @@ def _may(role: str, app: str, name: str) -> bool:
     if name.startswith("view_"):
         return True
     if role == User.StaffRole.BILLING:
-        return app == "invoices" or name == "change_customer"
+        return app == "invoices" or name in ("change_customer", "change_mail")
     return role == User.StaffRole.OPERATOR

@@ -14,6 +14,8 @@ GROUPS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "accounts.Customer": ("Customers", "apartment"),
             "usage.Machine": ("Machines", "dns"),
             "accounts.ApiKey": ("API keys", "key"),
+            "accounts.Mail": ("Mail", "mail"),
+            "accounts.Notice": ("Notices", "notifications"),
             "accounts.AuditEntry": ("Audit trail", "policy"),
         },
     ),

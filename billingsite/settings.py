@@ -167,12 +167,18 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 3600
 STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR", default=True)
 # Mail: to the console until a server is named.
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if env.text('EMAIL_HOST', '') else 'console'}.EmailBackend"
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend" if env.text("EMAIL_HOST", "") else "accounts.console_mail.EmailBackend"
+)
 EMAIL_HOST = env.text("EMAIL_HOST", "")
 EMAIL_PORT = env.whole("EMAIL_PORT", 587, low=1, high=65_535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = EMAIL_PORT == 587
+EMAIL_USE_SSL = EMAIL_PORT == 465
+EMAIL_TIMEOUT = 20
+# What links in mail begin with; a task has no request to take it from.
+SITE_URL = env.formed("SITE_URL", "http://localhost:8000", r"https?://[^/\s]+", "https://billing.example.com")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Corehour <no-reply@corehour.example>")
 
 # Redis or Valkey: live pushes and the task queue. Without it both stay inside one process.
@@ -195,6 +201,10 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "record-fleet-load": {"task": "invoices.tasks.record_fleet_load", "schedule": crontab(minute="2")},
     "close-finished-months": {"task": "invoices.tasks.close_finished_periods", "schedule": crontab(minute="5")},
+    "send-waiting-mail": {"task": "invoices.tasks.send_waiting_mail", "schedule": crontab()},
+    "tell": {"task": "invoices.tasks.tell", "schedule": crontab(minute="*/5")},
+    "remind": {"task": "invoices.tasks.remind", "schedule": crontab(minute="35")},
+    "store-what-is-due": {"task": "usage.tasks.store_what_is_due", "schedule": crontab()},
     "sum-days": {"task": "usage.tasks.sum_days", "schedule": crontab(minute="*/10")},
     "tend-samples": {"task": "usage.tasks.tend_samples", "schedule": crontab(hour="3", minute="20")},
 }
@@ -270,6 +280,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("de", "German"), ("fr", "French"), ("es", "Spanish"), ("ja", "Japanese")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

@@ -118,6 +118,7 @@ def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
         "COREHOUR_DATA_DIR": str(folder),
         "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{ports['COREHOUR_KAFKA_PORT']}",
         "REDIS_URL": f"redis://:{kept['VALKEY_PASSWORD']}@{HOST}:{ports['COREHOUR_VALKEY_PORT']}/0",
+        "SITE_URL": given.get("SITE_URL", f"http://{HOST}:{ports['COREHOUR_PORT']}"),
         "COREHOUR_AGENT_STATE_DIR": str(folder / "agent"),
         "DJANGO_SETTINGS_MODULE": "billingsite.settings",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
@@ -128,7 +129,7 @@ def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
 
 def leave_settings(folder: Path, shared: Mapping[str, str]) -> None:
     """Write what this start's programs share to run.env (mode 600), so that bin/manage speaks to the same ones."""
-    names = ("COREHOUR_", "KAFKA_", "USAGE_", "REDIS_", "VALKEY_", "STAFF_")
+    names = ("COREHOUR_", "KAFKA_", "USAGE_", "REDIS_", "VALKEY_", "STAFF_", "SITE_")
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(shared.items()) if name.startswith(names)]
     private_file(folder / "run.env", "".join(lines))
 

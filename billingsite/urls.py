@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from accounts import notice_views as notices
 from accounts import password_views as passwords
 from accounts import second_factor_views as factors
 from accounts import settings_views as doors
@@ -36,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("invoices/<slug:number>.pdf", invoices.invoice_pdf, name="invoice-pdf"),
     path("invoices/<slug:number>.csv", invoices.invoice_csv, name="invoice-csv"),
     path("invoices/<slug:number>.<slug:suffix>", files.invoice_file, name="invoice-file"),
+    path("credit-notes/<slug:note>.<slug:suffix>", files.credit_note_file, name="credit-note-file"),
     path("plan/", invoices.plan, name="plan"),
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
@@ -44,6 +46,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/two-step/remove/", factors.two_step_remove, name="two-step-remove"),
     path("confirm/", doors.confirm, name="confirm"),
     path("settings/", doors.overview, name="settings"),
+    path("settings/person/", notices.person_set, name="person-set"),
+    path("settings/budget/", notices.budget_set, name="budget-set"),
+    path("notices/", notices.notice_list, name="notices"),
+    path("notices/unseen.json", notices.notices_json, name="notices-unseen"),
     path("settings/keys/", doors.keys, name="keys"),
     path("settings/keys/new/", doors.key_new, name="key-new"),
     path("settings/keys/<int:pk>/rotate/", doors.key_rotate, name="key-rotate"),

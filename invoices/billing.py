@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from accounts.audit import record
 from accounts.models import Customer
-from invoices import ledger
+from invoices import ledger, mailing
 from invoices.bounds import breaches
 from invoices.due import calendar_of, over_at
 from invoices.estimate import Estimate, preview
@@ -93,6 +93,7 @@ def _finalise(customer: Customer, period: Period, at: datetime) -> Invoice | Non
     invoice.content_hash = seal_of(invoice, lines)
     invoice.save()
     ledger.post_invoice(invoice)
+    mailing.finalised(invoice)
     about = {"number": invoice.number, "total_minor": invoice.total_minor, "hash": invoice.content_hash}
     record("invoice.finalised", f"invoice:{invoice.pk}", customer_pk=customer.pk, after=about)
     return invoice

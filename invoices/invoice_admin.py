@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckb
 
 from accounts.admin_parts import ReadOnlyDesk, ReadOnlyRows, action, display
 from accounts.models import User
-from invoices import billing, credit_notes, documents, payments
+from invoices import billing, credit_notes, documents, mailing, payments
 from invoices.admin_forms import CreditForm, DecisionForm, PaymentForm, VoidForm
 from invoices.display import money
 from invoices.einvoice import EInvoiceError
@@ -68,7 +68,7 @@ class InvoiceAdmin(ReadOnlyDesk):
     )
     search_fields = ("number", "customer_name", "customer_code")
     inlines = (LineRows, PaymentRows, CreditNoteRows)
-    actions_detail = ("finalise", "release", "record_payment", "give_credit", "declare_void")
+    actions_detail = ("finalise", "release", "record_payment", "give_credit", "mail_again", "declare_void")
     fieldsets = (
         (
             None,
@@ -201,6 +201,21 @@ class InvoiceAdmin(ReadOnlyDesk):
             return f"Payment {reference} recorded"
 
         return self._decide(request, object_id, pay)
+
+    @action(
+        description="Mail again",
+        icon="forward_to_inbox",
+        url_path="mail-again",
+        permissions=["settle"],
+        dialog={
+            "title": "Mail this invoice again?",
+            "description": "It goes to whoever gets the customer's invoices, with the PDF.",
+            "form_class": DecisionForm,
+            "form_submit_text": "Mail",
+        },
+    )
+    def mail_again(self, request: HttpRequest, form: DecisionForm, object_id: int) -> HttpResponse:
+        return self._decide(request, object_id, lambda invoice: f"On its way to {', '.join(mailing.again(invoice))}")
 
     @action(
         description="Declare void",

@@ -15,6 +15,7 @@ PAGES = (
     "/invoices/preview/",
     "/plan/",
     "/settings/",
+    "/notices/",
     "/settings/keys/",
     "/settings/password/",
 )
@@ -23,8 +24,8 @@ ELSEWHERE = {
     "sign-in", "sign-out", "confirm", "password-lost", "password-sent", "password-new", "code", "two-step",  # doors
     "invoice", "invoice-draft",  # named by a number
     "cost", "usage-recent", "usage-csv", "invoice-pdf", "invoice-csv", "invoice-file",  # data and files
-    "healthz", "readyz", "metrics", "admin-fleet",  # programs
+    "notices-unseen", "healthz", "readyz", "metrics", "admin-fleet",  # programs
     "machine-agent-token", "machine-agent-wish", "machine-agent-revoke",  # POST alone
-    "key-new", "key-rotate", "key-revoke", "member-set", "member-remove", "session-end",
+    "key-new", "key-rotate", "key-revoke", "member-set", "member-remove", "session-end", "person-set", "budget-set",
     "two-step-remove",
 }  # fmt: skip
