@@ -206,6 +206,7 @@ CELERY_BEAT_SCHEDULE = {
     "remind": {"task": "invoices.tasks.remind", "schedule": crontab(minute="35")},
     "store-what-is-due": {"task": "usage.tasks.store_what_is_due", "schedule": crontab()},
     "sum-days": {"task": "usage.tasks.sum_days", "schedule": crontab(minute="*/10")},
+    "store-what-is-due": {"task": "usage.tasks.store_what_is_due", "schedule": crontab()},
     "tend-samples": {"task": "usage.tasks.tend_samples", "schedule": crontab(hour="3", minute="20")},
 }
 

@@ -84,13 +84,14 @@ def fix_rejected(rejected_pk: int, user: User, raw: RawMessage, reason: str, usi
 
 
 def replay_rejected(
-    rejected_pk: int, user: User, limits: Limits, *, admit_overlap: bool = False, using: str = "default"
+    rejected_pk: int, user: User | None, limits: Limits, *, admit_overlap: bool = False, using: str = "default"
 ) -> RejectedMessage:
     """Judge an open rejected message again and store what it holds. Return the row with what became of it.
 
     Whoever replays admits old usage: pass limits without a maximum age. `admit_overlap` counts time that another stream
-    of the machine has metered. The offset's counters keep counting the message as rejected; the row says how many samples
-    it brought. Raise Refused where it is still refused, which the row then says too, or is no longer open.
+    of the machine has metered. Without a user, the message's time has come (usage/early.py). The offset's counters keep
+    counting the message as rejected; the row says how many samples it brought. Raise Refused where it is still refused,
+    which the row then says too, or is no longer open.
     """
     try:
         with transaction.atomic(using=using):
@@ -106,7 +107,7 @@ def replay_rejected(
     return row
 
 
-def _replay(row: RejectedMessage, user: User, limits: Limits, admit_overlap: bool, using: str) -> Refused | None:
+def _replay(row: RejectedMessage, user: User | None, limits: Limits, admit_overlap: bool, using: str) -> Refused | None:
     batch = decode_all([mended_of(row)], limits, using, vouched=row.fixed_value is not None)
     verdict, result = write_samples(batch, limits, using, admit_overlap=admit_overlap)
     if verdict.rejected:
@@ -115,7 +116,8 @@ def _replay(row: RejectedMessage, user: User, limits: Limits, admit_overlap: boo
     row.replays, row.last_refusal = row.replays + 1, ""
     known = f", {result.samples_duplicate} known before" if result.samples_duplicate else ""
     admitted = ", overlap admitted" if admit_overlap else ""
-    _resolve(row, RejectedMessage.State.REPLAYED, f"{_samples(result.samples_stored)} stored{known}{admitted}", user)
+    by_itself = ", its time having come" if user is None else ""
+    _resolve(row, RejectedMessage.State.REPLAYED, f"{_samples(result.samples_stored)} stored{known}{admitted}{by_itself}", user)
     return None
 
 
@@ -207,7 +209,7 @@ def _open_row(pk: int, using: str) -> RejectedMessage:
     return row
 
 
-def _resolve(row: RejectedMessage, state: RejectedMessage.State, resolution: str, user: User) -> None:
+def _resolve(row: RejectedMessage, state: RejectedMessage.State, resolution: str, user: User | None) -> None:
     row.state, row.resolution, row.resolved_by, row.resolved_at = state, resolution[:500], user, now()
     row.save(
         update_fields=[

@@ -8,10 +8,17 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from usage import days, partitions
+from usage.early import store_due
 from usage.retention import prune
 from usage.wire import DAY_MS
 
 log = logging.getLogger(__name__)
+
+
+@shared_task(name="usage.tasks.store_what_is_due", ignore_result=True)  # type: ignore[untyped-decorator]
+def store_what_is_due() -> int:
+    """Store what came before its time, once that has come."""
+    return store_due()
 
 
 @shared_task(name="usage.tasks.tend_samples")  # type: ignore[untyped-decorator]
