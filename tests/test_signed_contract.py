@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from agent.keys import MachineKey
@@ -33,7 +33,7 @@ def received(golden: dict[str, Any], message: Message | None = None) -> RawMessa
 
 def known(golden: dict[str, Any]) -> dict[str, KnownKey]:
     public = base64.b64decode(golden["public_key"])
-    return {key_id(public): KnownKey(golden["key"].encode(), Ed25519PublicKey.from_public_bytes(public))}
+    return {key_id(public): KnownKey(golden["key"].encode(), public)}
 
 
 def unsealed(golden: dict[str, Any], raw: RawMessage) -> bytes | None:

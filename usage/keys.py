@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
 from django.utils.timezone import now
@@ -68,8 +67,7 @@ class Trust:
     def _load(self, names: list[str]) -> None:
         rows = MachineKey.objects.using(self.using).live(now()).filter(keyid__in=names)
         for keyid, public, machine, expires in rows.values_list("keyid", "public_key", "machine__code", "expires_at"):
-            public_key = Ed25519PublicKey.from_public_bytes(bytes(public))
-            self.known[keyid] = KnownKey(machine.encode(), public_key, to_ms(expires) if expires else None)
+            self.known[keyid] = KnownKey(machine.encode(), bytes(public), to_ms(expires) if expires else None)
 
 
 _trust: dict[str, Trust] = {}
