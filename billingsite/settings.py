@@ -204,7 +204,6 @@ CELERY_BEAT_SCHEDULE = {
     "send-waiting-mail": {"task": "invoices.tasks.send_waiting_mail", "schedule": crontab()},
     "tell": {"task": "invoices.tasks.tell", "schedule": crontab(minute="*/5")},
     "remind": {"task": "invoices.tasks.remind", "schedule": crontab(minute="35")},
-    "store-what-is-due": {"task": "usage.tasks.store_what_is_due", "schedule": crontab()},
     "sum-days": {"task": "usage.tasks.sum_days", "schedule": crontab(minute="*/10")},
     "store-what-is-due": {"task": "usage.tasks.store_what_is_due", "schedule": crontab()},
     "tend-samples": {"task": "usage.tasks.tend_samples", "schedule": crontab(hour="3", minute="20")},
