@@ -3,8 +3,10 @@
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TextIO
+
+GAPS_SHOWN = 5
 
 
 def clock(epoch_ms: int) -> str:
@@ -34,10 +36,31 @@ def page(snapshot: Mapping[str, Any]) -> str:
         ("Last sent", f"{clock(snapshot['last_sent_ms'])}, {snapshot['last_sent_samples']} samples"),
         ("Server has", server_has(snapshot)),
         ("Lost", f"{sum(gap[2] for gap in snapshot['gaps'])} samples in {len(snapshot['gaps'])} gaps"),
+        *(("", gap_words(*gap)) for gap in snapshot["gaps"][-GAPS_SHOWN:]),
         ("Bridged", f"{sum(end - start for start, end in snapshot['bridged']) / 1000:.0f} s in which no agent ran"),
+        ("Clock", clock_words(snapshot)),
         ("Last error", snapshot["trouble"] or "none"),
     ]
     return "\n".join(f"{name:<16} {fact}" for name, fact in facts)
+
+
+def gap_words(start_ms: int, end_ms: int, samples: int, reason: str) -> str:
+    """A gap to the millisecond, in UTC as on the server."""
+    start, end = (datetime.fromtimestamp(at // 1000, UTC) for at in (start_ms, end_ms))
+    lost = f"{samples} samples, " if samples else ""
+    return f"{start:%Y-%m-%d %H:%M:%S}.{start_ms % 1000:03} to {end:%H:%M:%S}.{end_ms % 1000:03} UTC: {lost}{reason}"
+
+
+def clock_words(snapshot: Mapping[str, Any]) -> str:
+    """How this machine's clock stands to the server's, and what is done about it."""
+    if not snapshot["server"]:
+        return "not compared: no server set"
+    if (ahead_ms := snapshot["clock_ahead_ms"]) is None:
+        return "not compared yet: the server has not answered"
+    if not ahead_ms:
+        return "agrees with the server's"
+    way = "ahead of" if ahead_ms > 0 else "behind"
+    return f"{abs(ahead_ms) // 1000} s {way} the server's; samples carry the server's time"
 
 
 def server_has(snapshot: Mapping[str, Any]) -> str:

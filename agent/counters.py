@@ -36,15 +36,27 @@ def grown(before: int, after: int) -> int:
     return wrapped if before < WRAP and wrapped <= WRAP_LIKELY else after
 
 
-def between(before: Reading, after: Reading, start_ms: int, end_ms: int) -> Sample:
+class Levels:
+    """Turns what is held into MiB x ms. What is left of one sample counts in the next, so that many short ones lose nothing."""
+
+    def __init__(self) -> None:
+        self._left = {"memory": 0, "disk": 0}
+
+    def held(self, name: str, before_bytes: int, after_bytes: int, elapsed_ms: int) -> int:
+        """The mean of both ends, for that long."""
+        whole, self._left[name] = divmod((before_bytes + after_bytes) * elapsed_ms + self._left[name], 2 * MIB)
+        return whole
+
+
+def between(before: Reading, after: Reading, start_ms: int, end_ms: int, levels: Levels | None = None) -> Sample:
     """What was used in [start_ms, end_ms). Memory and disk are the mean of both ends, held for the interval."""
-    elapsed_ms = end_ms - start_ms
+    elapsed_ms, levels = end_ms - start_ms, levels or Levels()
     return Sample(
         start_ms=start_ms,
         end_ms=end_ms,
         cpu_ms=max(0, after.cpu_ms - before.cpu_ms),
-        memory_mib_ms=(before.memory_bytes + after.memory_bytes) * elapsed_ms // (2 * MIB),
-        disk_mib_ms=(before.disk_bytes + after.disk_bytes) * elapsed_ms // (2 * MIB),
+        memory_mib_ms=levels.held("memory", before.memory_bytes, after.memory_bytes, elapsed_ms),
+        disk_mib_ms=levels.held("disk", before.disk_bytes, after.disk_bytes, elapsed_ms),
         net_rx=moved(before.net_rx, after.net_rx),
         net_tx=moved(before.net_tx, after.net_tx),
         disk_read=moved(before.disk_read, after.disk_read),

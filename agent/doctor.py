@@ -105,6 +105,9 @@ def _server(server: str) -> Finding:
     if abs(skew_s) > MOST_SKEW_S:
         way = "ahead of" if skew_s > 0 else "behind"
         return Finding(
-            "clock", False, f"this clock is {abs(skew_s):.0f} s {way} the server's: start a time service such as chrony"
+            "clock",
+            False,
+            f"this clock is {abs(skew_s):.0f} s {way} the server's; samples carry the server's time meanwhile: "
+            "start a time service such as chrony",
         )
     return Finding("server", True, f"{server} answers, clocks agree within {MOST_SKEW_S:.0f} s")

@@ -7,8 +7,6 @@ its own user allows (`obey`, `obey_interval`). What its user has paused stays pa
 import base64
 import json
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -88,14 +86,12 @@ class Remote:
         spool: Spool,
         config: Config,
         server_key: bytes,
-        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.server = server
         self.agent = agent
         self.spool = spool
         self.config = config
         self.server_key = server_key
-        self._wall_ms = wall_ms
 
     def __call__(self, machine: str, stream: str) -> int | None:
         try:
@@ -114,17 +110,21 @@ class Remote:
         return {
             "version": snapshot["version"],
             "state": snapshot["state"],
-            "mode": snapshot["mode"],
+            "mode": snapshot["mode"] if snapshot["state"] != "paused" else f"paused by {self._paused_by()}",
             "interval_s": self.agent.interval,
             "waiting": snapshot["waiting"],
+            **({"clock_ahead_ms": snapshot["clock_ahead_ms"]} if snapshot["clock_ahead_ms"] else {}),
             "obeyed": int(self.spool.recall("wish") or 0),
             "answer": self.spool.recall("wish_answer") or "",
         }
 
+    def _paused_by(self) -> str:
+        return "the portal" if self.spool.recall("paused_by") == "portal" else "its user"
+
     def _consider(self, sent: Any) -> None:
         """Deal with a wish once: done or not, its number is remembered with the answer, which goes along with the next report."""
         try:
-            wish = Wish.read(sent, self.server_key, self.config.machine, self._wall_ms() + self.server.ahead_ms)
+            wish = Wish.read(sent, self.server_key, self.config.machine, self.server.time.wall_ms())
         except NotObeyed as reason:
             log.error("somebody asks something of this agent, but %s", reason)
             return

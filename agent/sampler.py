@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from agent.carried import Carried
-from agent.counters import CpuLimit, Reading, between
+from agent.counters import CpuLimit, Levels, Reading, between
 from agent.samples import Host, Sample, split
 
 STEP_MS = 250  # The clock was set if wall and monotonic time part by more; below that it is slewing, which both clocks follow.
@@ -34,7 +34,7 @@ class Sampler:
         self.boot = boot
         self.clock = clock or Clock()
         self.host = self._has = source.host()
-        self._cpu = CpuLimit()
+        self._cpu, self._levels = CpuLimit(), Levels()
         self._before = source.read()
         self._start_ms = self._anchor_ms = self.clock.wall_ns() // 1_000_000
         self._anchor_ns = self.clock.monotonic_ns()
@@ -46,10 +46,17 @@ class Sampler:
             return []
         had, self._has = self._has, self.source.host()
         self.host = had.or_greater(self._has)
-        whole = self._within_the_host(between(self._before, after, self._start_ms, now_ms))
+        whole = self._within_the_host(between(self._before, after, self._start_ms, now_ms, self._levels))
         self._before, self._start_ms = after, now_ms
         self._follow_the_clock(now_ms)
         return list(split(whole))
+
+    def realign(self) -> None:
+        """The clock was wrong since the last sample, and is right now: move what has not been taken yet to the right time."""
+        drift_ms = self.clock.wall_ns() // 1_000_000 - self._now_ms()
+        if abs(drift_ms) > STEP_MS:
+            self._start_ms += drift_ms
+            self._anchor_ms += drift_ms
 
     def carried(self) -> Carried:
         """How the counters stood at the end of the last sample."""

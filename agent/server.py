@@ -1,16 +1,17 @@
 """The server over HTTP: requests signed with the machine's key, or with an API key, which no other host ever gets."""
 
 import json
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage
 from typing import IO, Any
 
 from agent.keys import MachineKey
+from agent.server_time import ServerTime
 
 DOMAIN = b"corehour.request.1\n"
 TIMEOUT_S = 5.0
@@ -43,7 +44,7 @@ class Server:
         self.address = address.rstrip("/")
         self.key = key
         self.api_key = api_key
-        self.ahead_ms = 0  # How far the server's clock is ahead of this one.
+        self.time = ServerTime()
         self._opener = urllib.request.build_opener(_SameHost)
 
     def get(self, path: str, query: str = "") -> Any:
@@ -66,7 +67,7 @@ class Server:
     def _signed(self, path: str, content: bytes) -> dict[str, str]:
         if self.key is None:
             return {}
-        at = str(time.time_ns() // 1_000_000 + self.ahead_ms)
+        at = str(self.time.wall_ms())
         proof = self.key.sign(signed_request("POST", urllib.parse.urlsplit(self.address).path + path, at, content))
         return {"Authorization": f"Corehour {self.key.id}:{at}:{proof}"}
 
@@ -75,6 +76,7 @@ class Server:
         try:
             request = urllib.request.Request(self.address + path, content, headers, method=method)  # noqa: S310 - http and https only
             with self._opener.open(request, timeout=timeout_s) as answer:
+                self._learn_the_time(answer.headers)
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             self._learn_the_time(error.headers)
@@ -83,11 +85,9 @@ class Server:
             raise ServerProblem(f"no answer from {self.address}: {error}") from error
 
     def _learn_the_time(self, headers: "Message[str, str]") -> None:
-        try:
-            theirs = parsedate_to_datetime(headers["Date"]).timestamp()
-        except (TypeError, ValueError):
-            return
-        self.ahead_ms = int(1000 * (theirs - time.time()))
+        """From the date of its answer, which leaves out the part of the second."""
+        with suppress(TypeError, ValueError):
+            self.time.learn(int(1000 * parsedate_to_datetime(headers["Date"]).timestamp()) + 500)
 
 
 def signed_request(method: str, path: str, at: str, body: bytes) -> bytes:

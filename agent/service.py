@@ -27,7 +27,7 @@ from agent.sampler import Clock, Sampler, Source
 from agent.samples import Host, Sample
 from agent.seal import SealingKey
 from agent.server import Server
-from agent.spool import Spool
+from agent.spool import Gap, Spool
 
 RECENT = 120
 FINISH_S = 4.0
@@ -47,7 +47,8 @@ class Service:
         self.identity = Identity(config, self.spool)
         self.server = Server(config.server, self.identity.key, config.api_key) if config.server else None
         self.interval = self._agreed_interval()
-        self.sampler = Sampler(source or Meters(), clock, boot_name() if boot is None else boot)
+        boot = boot_name() if boot is None else boot
+        self.sampler = Sampler(source or Meters(), self._right(clock or Clock(), boot), boot)
         self._bridge()
         self.gate = Gate(Mode.from_json(self.spool.recall("mode")))
         self.outbox = Outbox(config.machine, self.spool)
@@ -58,6 +59,8 @@ class Service:
 
     def tick(self) -> None:
         """One interval is over: what was used in it goes to disk, and the sender is told."""
+        if self.server is not None and self.server.time.just_learnt():
+            self.sampler.realign()
         samples = self.sampler.take()
         if not samples:
             return
@@ -143,6 +146,7 @@ class Service:
             "written": position.next,
             "waiting": self.outbox.waiting(),
             "watermark": position.watermark,
+            "clock_ahead_ms": self.server.time.told_ahead_ms() if self.server else None,
             "watermark_ms": int(self.spool.recall("watermark_ms") or 0),
             "server": self.config.server is not None,
             "last_sample_ms": position.end_ms,
@@ -169,15 +173,25 @@ class Service:
         self.lock.release()
 
     def _bridge(self) -> None:
-        """Meter what counters tell of the time in which no agent ran."""
-        kept = Carried.from_json(self.spool.recall("carried"))
-        samples = bridge(kept, self.sampler.carried(), self.sampler.host)
-        if samples and self.spool.append(self.sampler.host, samples, self.sampler.carried().to_json()):
+        """Meter what counters tell of the time in which no agent ran; where they tell nothing, declare the hole."""
+        kept, now = Carried.from_json(self.spool.recall("carried")), self.sampler.carried()
+        samples = bridge(kept, now, self.sampler.host)
+        if kept is not None and not samples and kept.end_ms < now.end_ms:
+            self.spool.note_gap(Gap(kept.end_ms, now.end_ms, 0, "the machine was restarted, or no agent ran for a month"))
+        if samples and self.spool.append(self.sampler.host, samples, now.to_json()):
             self.spool.note_bridge(samples[0].start_ms, samples[-1].end_ms)
             log.info(
                 "no agent ran for %.1f s: CPU and bytes of that time are metered",
                 (samples[-1].end_ms - samples[0].start_ms) / 1000,
             )
+
+    def _right(self, clock: Clock, boot: str) -> Clock:
+        """The clock, put right by the server's where there is one."""
+        if self.server is None:
+            return clock
+        self.server.time.own_ns = clock.wall_ns
+        self.server.time.keep_in(self.spool, boot)
+        return replace(clock, wall_ns=self.server.time.wall_ns)
 
     def _agreed_interval(self) -> int:
         setting, _, asked = (self.spool.recall("interval") or "").partition(" ")

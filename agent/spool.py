@@ -52,7 +52,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Usage that was measured but could not be kept: the disk or the spool was full."""
+    """Time of which no usage was kept: the disk or the spool was full, or the machine was restarted (no samples then)."""
 
     start_ms: int
     end_ms: int
@@ -149,6 +149,11 @@ class Spool:
                 Gap(*row) for row in self._db.execute("SELECT start_ms, end_ms, samples, reason FROM gap ORDER BY start_ms")
             ]
         return written + ([self._refused] if self._refused else [])
+
+    def note_gap(self, gap: Gap) -> None:
+        """Keep that in this time nothing was metered."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO gap VALUES (?, ?, ?, ?)", (gap.start_ms, gap.end_ms, gap.samples, gap.reason))
 
     def note_bridge(self, start_ms: int, end_ms: int) -> None:
         """Keep that in [start_ms, end_ms) the agent was down and only counters were metered."""

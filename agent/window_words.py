@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.console import clock, server_has
+from agent.console import clock, clock_words, server_has
 
 Snapshot = Mapping[str, Any]
 SPAN_MS = 120_000
@@ -31,6 +31,8 @@ def state(snapshot: Snapshot | None, error: str | None = None) -> State:
         return State("bars", "Paused", f"Measuring. {_waiting(snapshot['waiting'])}; nothing is lost", "resume")
     if snapshot["state"] == "offline":
         return State("ring", "Offline", f"Measuring. No connection {_since(snapshot)}; {_again(snapshot)}", "pause")
+    if snapshot["clock_ahead_ms"]:
+        return State("dot", "Running", f"Measuring. This clock is {clock_words(snapshot)}", "pause")
     return State("dot", "Running", f"Measuring every {snapshot['interval_s']} s, sending {_sending(snapshot)}", "pause")
 
 

@@ -51,6 +51,7 @@ class StateForm(serializers.Serializer[Any]):
     mode = serializers.CharField(max_length=80)
     interval_s = serializers.IntegerField(min_value=0, max_value=86_400)
     waiting = serializers.IntegerField(min_value=0, max_value=2**62)
+    clock_ahead_ms = serializers.IntegerField(min_value=-(2**53), max_value=2**53, required=False)
     obeyed = serializers.IntegerField(min_value=0, max_value=2**62, default=0)
     answer = serializers.CharField(max_length=200, allow_blank=True, default="")
 

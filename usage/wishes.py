@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from usage.key_models import AgentState, AgentWish, MachineKey
@@ -21,6 +22,7 @@ from usage.server_keys import wish_key
 WISH_DOMAIN = b"corehour.wish.1\n"
 WISH_LIVES = timedelta(hours=24)
 SHORTEST_S, LONGEST_S = 1, 3600
+NEAR_MS = 5_000
 
 
 def ask(machine: Machine, user: User, kind: str, seconds: int = 0) -> AgentWish:
@@ -31,7 +33,7 @@ def ask(machine: Machine, user: User, kind: str, seconds: int = 0) -> AgentWish:
     if kind not in AgentWish.Kind.values:
         raise ValueError(f"There is no such wish: {kind}.")
     if kind == AgentWish.Kind.INTERVAL and not SHORTEST_S <= seconds <= LONGEST_S:
-        raise ValueError(f"The interval is {SHORTEST_S} to {LONGEST_S} seconds.")
+        raise ValueError(_("The interval is %(least)d to %(most)d seconds.") % {"least": SHORTEST_S, "most": LONGEST_S})
     with transaction.atomic():
         AgentWish.objects.filter(machine=machine, answered_at=None).update(answer="another wish came", answered_at=now())
         return AgentWish.objects.create(machine=machine, kind=kind, seconds=seconds, asked_by=user)
@@ -60,17 +62,29 @@ def sealed_wish(wish: AgentWish) -> dict[str, str]:
 
 
 def note(key: MachineKey, said: dict[str, Any], at_ms: int) -> None:
-    """Keep what the agent says of itself. An older request than the last one, sent again by somebody, changes nothing."""
-    at = now()
+    """Keep what the agent says of itself. An older request than the last one, sent again by somebody, changes nothing.
+
+    `at_ms` is the request's stamp. An agent that knows how wrong its clock is says so, and stamps by the server's.
+    """
+    at, told_ms = now(), said.pop("clock_ahead_ms", None)
+    skew_ms: int = at_ms - to_ms(at) if told_ms is None else told_ms
+    stamp_ms = at_ms if told_ms is not None or abs(skew_ms) <= NEAR_MS else to_ms(at)
     with transaction.atomic():
         before = AgentState.objects.select_for_update().filter(machine=key.machine).first()
-        if before is not None and at_ms <= to_ms(before.at) + before.skew_ms:
+        if before is not None and stamp_ms <= to_ms(before.at):
             return
         AgentState.objects.update_or_create(
-            machine=key.machine, defaults={**said, "at": at, "keyid": key.keyid, "skew_ms": at_ms - to_ms(at)}
+            machine=key.machine, defaults={**said, "at": from_ms(stamp_ms), "keyid": key.keyid, "skew_ms": skew_ms}
         )
         answered = AgentWish.objects.filter(machine=key.machine, pk=said.get("obeyed", 0), answered_at=None)
         answered.update(answer=said.get("answer", "")[:200], answered_at=at)
+
+
+# What is said of an agent and of a machine's key, translated where it is shown.
+WORDS = (
+    "never reported", "not installed yet", "offline", "reporting", "running", "paused", "needs attention",
+    "in use", "being replaced", "replaced", "revoked",
+)  # fmt: skip
 
 
 def agent_word(machine: Machine, silent_after: timedelta = timedelta(minutes=5)) -> str:

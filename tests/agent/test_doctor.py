@@ -1,11 +1,43 @@
 """The doctor finds what is wrong and says how to mend it."""
 
 import json
+import threading
+import time
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from agent.cli import main
+from agent.doctor import _server
+
+
+class AnHourAhead(BaseHTTPRequestHandler):
+    """A server by whose clock it is an hour later."""
+
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(time.time() + 3_600, usegmt=True)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_clock_that_is_wrong_is_said_and_how_to_mend_it() -> None:
+    server = HTTPServer(("127.0.0.1", 0), AnHourAhead)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+
+    finding = _server(f"http://127.0.0.1:{server.server_port}/")
+    thread.join()
+    server.server_close()
+
+    assert (finding.what, finding.well) == ("clock", False)
+    assert "s behind the server's; samples carry the server's time meanwhile: start a time service" in finding.words
 
 
 @pytest.mark.kafka

@@ -19,9 +19,11 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from agent.cli import main
 from agent.config import Config, load
+from agent.control import Server as ControlServer
 from agent.http_publisher import Fallback, HttpPublisher
 from agent.keys import load as load_key
 from agent.remote import NotObeyed, Remote, Wish
+from agent.sampler import Clock
 from agent.server import Server
 from agent.service import Service
 from agent.wire import Message
@@ -172,6 +174,40 @@ def test_a_changed_key_counts_and_so_does_the_old_one(enrolled: Path, kafka_boot
     assert drain(kafka_bootstrap, topic).rejected == 0
 
 
+@pytest.mark.parametrize("off_ms", [3_600_000, -3_600_000])
+def test_a_clock_an_hour_off_is_said_and_nothing_of_its_usage_is_lost(
+    off_ms: int,
+    enrolled: Path,
+    machine: Machine,
+    kafka_bootstrap: str,
+    topic: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    service = Service(config(), clock=Clock(wall_ns=lambda: time.time_ns() + off_ms * 1_000_000))
+    assert service.server is not None
+    control = ControlServer(service, lambda: None)
+    control.start()
+    remote = Remote(service.server, service, service.spool, service.config, service.identity.server_key)
+
+    remote("web-1", service.spool.stream)  # Refused for its time the first time, and asked again by the server's.
+    threading.Event().wait(0.01)
+    service.tick()
+    while service.delivery.step():
+        pass
+    remote("web-1", service.spool.stream)
+    assert main(["status"]) == 0
+    control.close()
+    service.close()
+
+    assert drain(kafka_bootstrap, topic).samples_stored == 1
+    assert abs(UsageSample.objects.get().end_ms - time.time_ns() // 1_000_000) < 60_000
+    way = "ahead of" if off_ms > 0 else "behind"
+    assert f"{way} the server's; samples carry the server's time" in capsys.readouterr().out
+    assert "samples carry the server's time" in caplog.text
+    assert abs(AgentState.objects.get().skew_ms - off_ms) < 10_000
+
+
 class Met:
     """An agent in this process, its way to the server, and a person who asks."""
 
@@ -200,7 +236,7 @@ def test_the_portal_asks_and_the_agent_obeys(enrolled: Path, machine: Machine) -
     assert met.sync() == 0
     assert met.answer(machine, "pause") == "done"
     assert met.service.gate.mode.paused
-    assert agent_word(machine) == "paused"
+    assert (agent_word(machine), AgentState.objects.get().mode) == ("paused", "paused by the portal")
     assert met.answer(machine, "resume") == "done"
     assert not met.service.gate.mode.paused
     assert met.answer(machine, "interval", 30) == "done: one sample in 30 s"
@@ -216,6 +252,7 @@ def test_it_does_only_what_its_user_allows(enrolled: Path, machine: Machine) -> 
     assert met.answer(machine, "interval", 11) == "this machine's user allows intervals of 5 to 10 seconds"
     met.service.pause(True)
     assert met.answer(machine, "resume") == "this machine's user paused it, and only they resume it"
+    assert AgentState.objects.get().mode == "paused by its user"
     assert met.service.gate.mode.paused
     assert met.service.interval == 1
     met.service.close()

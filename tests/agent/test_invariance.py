@@ -14,6 +14,7 @@ NAB = Path(__file__).parent.parent.parent / "demo" / "nab"
 HOURS = 3
 HOUR_MS = 3_600_000
 STEPS_S = (1, 5, 60)
+MEMORY_BYTES, DISK_BYTES = 12_345_678_901, 98_765_432_109
 
 
 class RecordedMachine:
@@ -31,7 +32,7 @@ class RecordedMachine:
 
     def read(self) -> Reading:
         cpu_ms, received = self._total(self.cpu), self._total(self.net) % 2**32
-        return Reading(cpu_ms, 0, 0, {"eth0": received}, {"eth0": 0}, {}, {})
+        return Reading(cpu_ms, MEMORY_BYTES, DISK_BYTES, {"eth0": received}, {"eth0": 0}, {}, {})
 
     def _total(self, meter: Meter) -> int:
         return meter.used(self._start_ms, self.time.wall_ms)
@@ -58,3 +59,10 @@ def test_the_same_trace_is_the_same_usage_at_any_interval(name: str) -> None:
 
     assert expected > 0
     assert totals == dict.fromkeys(STEPS_S, expected)
+
+
+@pytest.mark.parametrize(("name", "held"), [("memory_mib_ms", MEMORY_BYTES), ("disk_mib_ms", DISK_BYTES)])
+def test_what_is_held_for_hours_is_the_same_at_any_interval_though_it_is_no_whole_number_of_mib(name: str, held: int) -> None:
+    totals = {step_s: sum(getattr(sample, name) for sample in sampled(step_s)) for step_s in STEPS_S}
+
+    assert totals == dict.fromkeys(STEPS_S, held * HOURS * HOUR_MS // 2**20)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import load
+from agent.console import gap_words
 from agent.service import Service, owner
 from agent.spool import Spool
 from tests.agent.build import HOST, sample
@@ -35,6 +36,27 @@ def test_what_a_server_never_stores_keeps_no_new_sample_out_once_the_broker_has_
     assert not service.spool.append(HOST, [sample(2)] * 30_000)
 
     service.close()
+
+
+def test_after_a_reboot_the_time_without_an_agent_is_declared_to_the_millisecond(capsys: pytest.CaptureFixture[str]) -> None:
+    before = Service(load({}), boot="b1")
+    while not before.spool.position().next:
+        before.tick()
+    ended_ms = before.spool.position().end_ms
+    before.close()
+
+    after = Service(load({}), boot="b2")
+    [gap] = after.spool.gaps()
+
+    assert (gap.start_ms, gap.end_ms, gap.samples) == (ended_ms, after.sampler.carried().end_ms, 0)
+    assert after.spool.bridges() == []
+    after.close()
+
+
+def test_a_gap_is_shown_to_the_millisecond() -> None:
+    words = gap_words(1_764_028_800_007, 1_764_028_805_250, 3, "database or disk is full")
+
+    assert words == "2025-11-25 00:00:00.007 to 00:00:05.250 UTC: 3 samples, database or disk is full"
 
 
 def machine_id(monkeypatch: pytest.MonkeyPatch, folder: Path, identity: str) -> None:

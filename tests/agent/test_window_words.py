@@ -17,6 +17,7 @@ RUNNING: dict[str, Any] = {
     "watermark": 0,
     "watermark_ms": 0,
     "server": True,
+    "clock_ahead_ms": 0,
     "last_sent_ms": 0,
     "last_sent_samples": 0,
     "trouble": None,
@@ -36,6 +37,15 @@ def point(second: int, cores_used: float = 1.0) -> dict[str, float]:
     [
         ({}, State("dot", "Running", "Measuring every 1 s, sending each at once", "pause")),
         ({"mode": "every 10 s"}, State("dot", "Running", "Measuring every 1 s, sending every 10 s", "pause")),
+        (
+            {"clock_ahead_ms": -90_000},
+            State(
+                "dot",
+                "Running",
+                "Measuring. This clock is 90 s behind the server's; samples carry the server's time",
+                "pause",
+            ),
+        ),
         ({"mode": "on demand"}, State("dot", "Running", "Measuring every 1 s, sending only when told", "pause")),
         (
             {"state": "paused", "waiting": 3_412},
