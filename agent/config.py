@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import keys
-from agent.oauth import TokenSource
+from agent.oauth import Tokens, TokenSource
 from agent.publisher import Broker
 
 SYSTEM_FILE = Path("/etc/corehour-agent.toml")
@@ -63,10 +63,10 @@ class Config:
         files = ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
         return Broker(self.bootstrap, **{name: getattr(self, name) for name in names + files}, tokens=self._tokens())
 
-    def _tokens(self) -> TokenSource | None:
+    def _tokens(self) -> Tokens | None:
         if self.sasl_mechanism != "OAUTHBEARER":
             return None
-        return TokenSource(
+        source = TokenSource(
             command=self.sasl_oauth_command,
             url=self.sasl_oauth_url,
             client=self.sasl_username,
@@ -74,6 +74,7 @@ class Config:
             scope=self.sasl_oauth_scope,
             extensions=self.sasl_oauth_extensions,
         )
+        return Tokens(source)
 
     @property
     def folder(self) -> Path:

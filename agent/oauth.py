@@ -13,6 +13,7 @@ from typing import Any
 
 WITHIN_S = 10.0
 SPARE_S = 60.0
+REFUSED_S = 10.0
 COMMAND_LIVES_S = 240.0  # What a command prints says nothing of its end; AWS gives 15 minutes.
 
 
@@ -61,31 +62,40 @@ class TokenSource:
 
 
 class Tokens:
-    """A token as long as it is good, then another."""
+    """A token as long as it is good, then another. After a refusal nobody is asked again for a while: issuers count those."""
 
     def __init__(self, source: TokenSource, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.source = source
+        self.problem: NoToken | None = None
         self._monotonic = monotonic
         self._token, self._until = "", float("-inf")
 
     def token(self) -> str:
+        """Raise NoToken."""
         if self._monotonic() >= self._until:
-            self._token, lives_s = self.source.fetch()
-            self._until = self._monotonic() + lives_s
+            self._fetch()
+        if self.problem is not None:
+            raise self.problem
         return self._token
 
+    def _fetch(self) -> None:
+        try:
+            self._token, lives_s = self.source.fetch()
+            self.problem = None
+        except NoToken as problem:
+            self.problem, lives_s = problem, REFUSED_S
+        self._until = self._monotonic() + lives_s
 
-def provider(source: TokenSource) -> Any:
+
+def provider(tokens: Tokens) -> Any:
     """What kafka-python asks for a token with each connection."""
     from kafka.net.sasl.oauth import AbstractTokenProvider
-
-    tokens = Tokens(source)
 
     class Provider(AbstractTokenProvider):  # type: ignore[misc] # kafka-python has no types
         def token(self) -> str:
             return tokens.token()
 
         def extensions(self) -> dict[str, str]:
-            return source.pairs()
+            return tokens.source.pairs()
 
     return Provider()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent.oauth import TokenSource, provider
+from agent.oauth import Tokens, provider
 from agent.wire import Message
 
 if TYPE_CHECKING:  # kafka costs 18 MB and 0.3 s: not before there is something to send.
@@ -36,7 +36,7 @@ class Broker:
     ssl_cafile: str | None = None
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
-    tokens: TokenSource | None = None
+    tokens: Tokens | None = None
 
     def options(self) -> dict[str, Any]:
         return {
@@ -201,6 +201,8 @@ def explain(error: Exception, broker: Broker) -> str:
     """What is wrong, in a sentence that says where to look."""
     from kafka import errors
 
+    if broker.tokens and broker.tokens.problem:
+        return str(broker.tokens.problem)
     if isinstance(error, errors.SaslAuthenticationFailedError):
         return (
             f"{broker.bootstrap} refused the log-in of {broker.sasl_username}: check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"

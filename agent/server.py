@@ -1,6 +1,7 @@
 """The server over HTTP: requests signed with the machine's key, or with an API key, which no other host ever gets."""
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -73,21 +74,23 @@ class Server:
 
     def _ask(self, method: str, path: str, content: bytes | None, headers: dict[str, str], timeout_s: float = TIMEOUT_S) -> Any:
         headers = {"Accept": "application/json", "Content-Type": "application/json", **headers}
+        asked_s = time.monotonic()
         try:
             request = urllib.request.Request(self.address + path, content, headers, method=method)  # noqa: S310 - http and https only
             with self._opener.open(request, timeout=timeout_s) as answer:
-                self._learn_the_time(answer.headers)
+                self._learn_the_time(answer.headers, asked_s)
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            self._learn_the_time(error.headers)
+            self._learn_the_time(error.headers, asked_s)
             raise ServerProblem(_reason(error), error.code) from error
         except (OSError, ValueError) as error:
             raise ServerProblem(f"no answer from {self.address}: {error}") from error
 
-    def _learn_the_time(self, headers: "Message[str, str]") -> None:
-        """From the date of its answer, which leaves out the part of the second."""
+    def _learn_the_time(self, headers: "Message[str, str]", asked_s: float) -> None:
+        """From the date of its answer, which leaves out the part of the second and was true at some moment since the question."""
         with suppress(TypeError, ValueError):
-            self.time.learn(int(1000 * parsedate_to_datetime(headers["Date"]).timestamp()) + 500)
+            said_ms = int(1000 * parsedate_to_datetime(headers["Date"]).timestamp()) + 500
+            self.time.learn(said_ms + int(500 * (time.monotonic() - asked_s)))
 
 
 def signed_request(method: str, path: str, at: str, body: bytes) -> bytes:

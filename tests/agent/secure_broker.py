@@ -1,5 +1,6 @@
-"""A real broker as an installation should have it: TLS, log-ins by SCRAM or certificate, and rights for each of them."""
+"""A real broker as an installation should have it: TLS, log-ins by SCRAM, certificate or token, and rights for each of them."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +26,7 @@ from kafka.admin import (
 
 from billingsite.broker import EmbeddedKafka
 from billingsite.kafka_node import HOST, Node, free_ports
+from tests.agent.tokens import AUDIENCE, NAME, Issuer
 
 TOPIC, OTHER_TOPIC = "resource_usage", "payroll"
 AGENT, PASSWORD = "web-1", "of no use after the test"
@@ -35,6 +38,7 @@ class Secure:
     """Where its listeners are, and the files of who may connect."""
 
     scram: str
+    oauth: str
     mutual_tls: str
     open: str
     authority: Path
@@ -42,15 +46,19 @@ class Secure:
     key: Path
     stranger: Path
     stranger_key: Path
+    server: Path
+    server_key: Path
+    issuer: Issuer
 
 
 @contextmanager
 def secure_broker(folder: Path) -> Iterator[Secure]:
     """One topic that the agent may write and describe, and one that is none of its business."""
-    plain, scram, mutual = free_ports(3)
+    plain, scram, oauth, mutual = free_ports(4)
     authority, stranger = issue("authority"), issue("another authority")
     files = Secure(
         scram=f"{HOST}:{scram}",
+        oauth=f"{HOST}:{oauth}",
         mutual_tls=f"{HOST}:{mutual}",
         open=f"{HOST}:{plain}",
         authority=pem(folder / "ca.pem", authority[1]),
@@ -58,29 +66,51 @@ def secure_broker(folder: Path) -> Iterator[Secure]:
         key=key_pem(folder / "agent-key.pem", agent[0]),
         stranger=pem(folder / "stranger.pem", *(other := issue(AGENT, stranger))[1:]),
         stranger_key=key_pem(folder / "stranger-key.pem", other[0]),
+        server=pem(folder / "server.pem", *(server := issue("server", authority))[1:]),
+        server_key=key_pem(folder / "server-key.pem", server[0]),
+        issuer=Issuer({AGENT: PASSWORD}),
     )
-    broker = issue("broker", authority)
-    store = folder / "broker.pem"
-    store.write_bytes(key_pem(folder / "broker-key.pem", broker[0]).read_bytes() + broker[1].public_bytes(Encoding.PEM))
-    with EmbeddedKafka(folder / "kafka", port=plain, more=lambda node: _listeners(node, scram, mutual, store, files.authority)):
+    (folder / "broker.pem").write_bytes(files.server_key.read_bytes() + files.server.read_bytes())
+    (folder / "jwks.json").write_text(files.issuer.jwks())
+    ports = {"SASL_SSL": scram, "OAUTH": oauth, "SSL": mutual}
+    with (
+        _java_may_read(folder / "jwks.json"),
+        EmbeddedKafka(folder / "kafka", port=plain, more=lambda node: _listeners(node, ports, folder)),
+    ):
         _grant(files.open)
         yield files
 
 
-def _listeners(node: Node, scram: int, mutual: int, store: Path, authority: Path) -> Mapping[str, object]:
-    open_to_all = f"PLAINTEXT://{HOST}:{node.port},SASL_SSL://{HOST}:{scram},SSL://{HOST}:{mutual}"
+@contextmanager
+def _java_may_read(keys: Path) -> Iterator[None]:
+    """Kafka takes its tokens' keys only from where its own command line says."""
+    allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys.as_uri()}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "JAVA_TOOL_OPTIONS", allowed)
+        yield
+
+
+def _listeners(node: Node, ports: Mapping[str, int], folder: Path) -> Mapping[str, object]:
+    doors = ",".join(f"{name}://{HOST}:{port}" for name, port in {"PLAINTEXT": node.port, **ports}.items())
+    tokens = "org.apache.kafka.common.security.oauthbearer"
     login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
     return {
-        "listeners": f"{open_to_all},CONTROLLER://{HOST}:{node.controller_port}",
-        "advertised.listeners": open_to_all,
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
-        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listeners": f"{doors},CONTROLLER://{HOST}:{node.controller_port}",
+        "advertised.listeners": doors,
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,OAUTH:SASL_SSL,SSL:SSL",
+        "listener.name.sasl_ssl.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.oauth.sasl.enabled.mechanisms": "OAUTHBEARER",
+        "listener.name.oauth.oauthbearer.sasl.jaas.config": f"{tokens}.OAuthBearerLoginModule required;",
+        "listener.name.oauth.oauthbearer.sasl.server.callback.handler.class": f"{tokens}.OAuthBearerValidatorCallbackHandler",
+        "sasl.oauthbearer.jwks.endpoint.url": (folder / "jwks.json").as_uri(),
+        "sasl.oauthbearer.expected.issuer": NAME,
+        "sasl.oauthbearer.expected.audience": AUDIENCE,
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": login,
         "listener.name.ssl.ssl.client.auth": "required",
         "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": store,
+        "ssl.keystore.location": folder / "broker.pem",
         "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": authority,
+        "ssl.truststore.location": folder / "ca.pem",
         "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",  # The test itself, over the plain listener.

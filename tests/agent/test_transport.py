@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 from agent.config import ConfigError, load
 from agent.service import Service
 from tests.agent.secure_broker import AGENT, OTHER_TOPIC, PASSWORD, TOPIC, Secure, secure_broker
+from tests.agent.tokens import SCOPE, Issuer
 
 SCRAM = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}
 
@@ -69,6 +70,44 @@ def test_another_topic_is_not_the_agents(broker: Secure, state: Path) -> None:
     trouble = sent(state, bootstrap=broker.scram, ssl_cafile=str(broker.authority), topic=OTHER_TOPIC, **SCRAM)
 
     assert trouble is not None
+
+
+def by_token(broker: Secure) -> dict[str, str]:
+    flags = {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"}
+    return flags | {"bootstrap": broker.oauth, "ssl_cafile": str(broker.authority)}
+
+
+def test_by_a_token_from_an_address_that_gives_them_to_clients(
+    broker: Secure, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(broker.authority))
+    before, issuer = stored(broker), broker.issuer
+    with issuer.serving(broker.server, broker.server_key) as address:
+        asked = by_token(broker) | {"sasl_oauth_url": address, "sasl_oauth_scope": SCOPE}
+
+        assert sent(state, **asked) is None
+        assert (stored(broker), issuer.given) == (before + 1, 1)
+        assert "no token from 127.0.0.1: HTTP Error 401" in str(sent(state, "wrong", **asked))
+    assert (stored(broker), issuer.refused) == (before + 1, 1)  # Asked once, however often the connection is tried.
+
+
+def test_by_a_token_that_a_command_prints(broker: Secure, state: Path) -> None:
+    before = stored(broker)
+
+    assert sent(state, **by_token(broker), sasl_oauth_command=f"echo {broker.issuer.token(AGENT)}") is None
+    assert stored(broker) == before + 1
+
+
+@pytest.mark.parametrize("whose", ["another issuer's", "somebody else's"])
+def test_a_token_that_the_broker_does_not_believe_gets_nothing_in(broker: Secure, state: Path, whose: str) -> None:
+    token = {
+        "another issuer's": lambda: Issuer({}).token(AGENT),
+        "somebody else's": lambda: broker.issuer.token("web-2"),
+    }[whose]()
+    before = stored(broker)
+
+    assert sent(state, **by_token(broker), sasl_oauth_command=f"echo {token}") is not None
+    assert stored(broker) == before
 
 
 def as_agent(broker: Secure) -> dict[str, Any]:
