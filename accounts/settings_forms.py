@@ -26,6 +26,17 @@ class KeyForm(forms.Form):
         return now() + timedelta(days=int(days)) if days else None
 
 
+class PasswordForm(forms.Form):
+    """The password once more, before something that matters."""
+
+    password = forms.CharField(max_length=4096, strip=False)
+
+
+class MemberForm(forms.Form):
+    email = forms.EmailField(max_length=254)
+    role = forms.ChoiceField(choices=Membership.Role.choices)
+
+
 class PersonForm(forms.Form):
     """What concerns a person alone: their language, and which notices come by mail."""
 
