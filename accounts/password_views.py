@@ -8,6 +8,7 @@ from django.contrib.auth.forms import PasswordChangeForm, PasswordResetForm, Set
 from django.db.models import Q
 from django.http import HttpResponse
 from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
 
 from accounts import attempts, sessions
 from accounts.audit import record
@@ -25,7 +26,7 @@ class Change(auth.PasswordChangeView):
         answer = super().form_valid(form)
         sessions.prove(self.request.session)
         record("password.changed", f"person:{form.user.pk}")
-        messages.success(self.request, "The password is changed. Other browsers are signed out.")
+        messages.success(self.request, _("The password is changed. Other browsers are signed out."))
         return answer
 
 

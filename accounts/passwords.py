@@ -1,6 +1,7 @@
 """What a password must not be, beyond Django's own rules."""
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 
@@ -13,10 +14,10 @@ class MostLengthValidator:
 
     def validate(self, password: str, user: User | None = None) -> None:
         if len(password) > MOST:
-            raise ValidationError(f"Use at most {MOST} characters.", code="password_too_long")
+            raise ValidationError(_("Use at most %(most)d characters.") % {"most": MOST}, code="password_too_long")
 
     def get_help_text(self) -> str:
-        return f"At most {MOST} characters, of any kind."
+        return _("At most %(most)d characters, of any kind.") % {"most": MOST}
 
 
 class ProductWordsValidator:
@@ -27,7 +28,7 @@ class ProductWordsValidator:
         for word in WORDS:
             rest = rest.replace(word, "")
         if len(rest) < 8:
-            raise ValidationError("Without words like “corehour” too little is left.", code="password_of_this_place")
+            raise ValidationError(_("Without words like “corehour” too little is left."), code="password_of_this_place")
 
     def get_help_text(self) -> str:
-        return "Words of this product do not count."
+        return _("Words of this product do not count.")

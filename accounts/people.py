@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import ApiKey, Customer, Membership, User
@@ -29,7 +30,7 @@ def issue_key(customer: Customer, name: str, scopes: Iterable[str], expires_at: 
 def rotate_key(key: ApiKey, overlap: timedelta = OVERLAP) -> tuple[ApiKey, str]:
     """Make a successor with the same rights. The old secret works on for the overlap, so that a program can be moved."""
     if not ApiKey.objects.live().filter(pk=key.pk).exists():
-        raise PeopleError("This key does not work any more; make a new one.")
+        raise PeopleError(_("This key does not work any more; make a new one."))
     successor, secret = ApiKey.issue(key.customer, key.name, key.scope_list, key.expires_at)
     until = now() + overlap
     key.revoked_at = min(key.revoked_at, until) if key.revoked_at else until
@@ -82,7 +83,7 @@ def _held(customer: Customer) -> QuerySet[Membership]:
 def _keep_an_owner(customer: Customer, row: Membership, role: str | None) -> None:
     owners = customer.memberships.filter(role=Membership.Role.OWNER)
     if row.role == Membership.Role.OWNER and role != Membership.Role.OWNER and not owners.exclude(pk=row.pk).exists():
-        raise PeopleError("A customer keeps at least one owner. Make somebody else owner first.")
+        raise PeopleError(_("A customer keeps at least one owner. Make somebody else owner first."))
 
 
 def _about(key: ApiKey) -> dict[str, object]:

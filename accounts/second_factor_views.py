@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
@@ -33,13 +34,13 @@ def code(request: HttpRequest) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         if not attempts.may_try(f"code {user.pk}", address_of(request)):
-            problem = "Too many attempts. Wait a quarter of an hour."
+            problem = _("Too many attempts. Wait a quarter of an hour.")
         elif second_factor.spend(user, request.POST.get("code", "")):
             attempts.succeeded(f"code {user.pk}", address_of(request))
             return _in(request, user, wanted)
         else:
             record("second-factor.failed", f"person:{user.pk}")
-            problem = "This code is wrong, or was used."
+            problem = _("This code is wrong, or was used.")
     context = {"next": wanted, "problem": problem}
     return render(request, "accounts/code.html", context, status=400 if problem else 200)
 
@@ -66,7 +67,7 @@ def two_step(request: HttpRequest) -> HttpResponse:
         if paper is not None:
             request.session.pop(SECRET, None)
             return render(request, "accounts/two_step.html", {"paper": paper})
-        problem = "This is not the code of now. Is the telephone's clock right?"
+        problem = _("This is not the code of now. Is the telephone's clock right?")
     secret = request.session.get(SECRET) if request.method == "POST" else None
     request.session[SECRET] = secret = secret or second_factor.begin(user)
     link = f"otpauth://totp/Corehour:{quote(user.email)}?secret={secret}&issuer=Corehour"
@@ -80,5 +81,5 @@ def two_step(request: HttpRequest) -> HttpResponse:
 def two_step_remove(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)  # noqa: S101 - login_required let nobody else in
     second_factor.remove(request.user)
-    messages.success(request, "Signing in asks for the password alone now.")
+    messages.success(request, _("Signing in asks for the password alone now."))
     return redirect("settings")

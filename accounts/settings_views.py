@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -82,7 +83,7 @@ def key_rotate(request: HttpRequest, pk: int) -> HttpResponse:
 def key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     key = get_object_or_404(_owned(request).api_keys, pk=pk)
     people.revoke_key(key)
-    messages.success(request, f"{key.prefix}… is revoked and stopped working.")
+    messages.success(request, _("%(key)s is revoked and stopped working.") % {"key": f"{key.prefix}…"})
     return redirect("keys")
 
 
@@ -91,11 +92,11 @@ def key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 def member_set(request: HttpRequest) -> HttpResponse:
     customer, form = _owned(request), MemberForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Give an e-mail address and a role.")
+        messages.error(request, _("Give an e-mail address and a role."))
         return redirect("settings")
     try:
         people.set_member(customer, form.cleaned_data["email"], form.cleaned_data["role"])
-        messages.success(request, "Saved. Somebody new sets a password by “Password lost?” on the sign-in page.")
+        messages.success(request, _("Saved. Somebody new sets a password by “Password lost?” on the sign-in page."))
     except people.PeopleError as error:
         messages.error(request, str(error))
     return redirect("settings")
@@ -140,10 +141,10 @@ def _unproved(request: HttpRequest, user: User) -> str:
     """Why the password that was typed proves nothing, or ""."""
     form, address = PasswordForm(request.POST), address_of(request)
     if not attempts.may_try(user.email, address):
-        return "Too many attempts. Wait a quarter of an hour."
+        return _("Too many attempts. Wait a quarter of an hour.")
     if not form.is_valid() or not user.check_password(form.cleaned_data["password"]):
         record("confirmation.failed", f"person:{user.pk}")
-        return "This is not your password."
+        return _("This is not your password.")
     attempts.succeeded(user.email, address)
     return ""
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from accounts import attempts, second_factor
 from accounts.audit import record
@@ -27,8 +28,8 @@ class SignInForm(AuthenticationForm):
     """
 
     error_messages = {
-        "invalid_login": "This e-mail and password do not belong together.",
-        "locked": "Too many attempts. Wait a quarter of an hour, or ask for a new password.",
+        "invalid_login": _("This e-mail and password do not belong together."),
+        "locked": _("Too many attempts. Wait a quarter of an hour, or ask for a new password."),
     }
     username = forms.EmailField(max_length=254)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from accounts import formats
 from accounts.models import Customer
@@ -39,17 +40,25 @@ def message_of(cost: Estimate, locale: str) -> dict[str, Any]:
             "exact": formats.running(Decimal(cost.exact_text), cost.currency, locale),
             "total": formats.money(Decimal(cost.total), cost.currency, locale),
             "rate": rate_words(cost, locale),
+            "per_hour": rate_amount(cost, locale),
         },
         "lines": [line_message(line, cost, locale) for line in cost.lines],
     }
 
 
 def rate_words(cost: Estimate, locale: str) -> str:
-    """The cost of the last whole hour; with four digits where it is below one, as two would say little."""
+    """The cost of the last whole hour, in the language that is active; a socket knows none, so its page says it itself."""
     if cost.per_hour is None:
-        return "The hourly rate shows after the first full hour."
+        return _("The hourly rate shows after the first full hour.")
+    return _("%(amount)s in the last full hour.") % {"amount": rate_amount(cost, locale)}
+
+
+def rate_amount(cost: Estimate, locale: str) -> str:
+    """The cost of the last whole hour; with four digits where it is below one, as two would say little. "" before it is over."""
+    if cost.per_hour is None:
+        return ""
     digits = None if cost.per_hour >= 1 else 4
-    return f"{formats.money(formats.decimal_of(cost.per_hour, 4), cost.currency, locale, digits)} in the last full hour."
+    return formats.money(formats.decimal_of(cost.per_hour, 4), cost.currency, locale, digits)
 
 
 def line_message(line: Line, cost: Estimate, locale: str) -> dict[str, str]:

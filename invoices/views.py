@@ -34,7 +34,7 @@ from invoices.parts import NoPriceError
 from invoices.rating import Line
 from invoices.running import cost_message, message_of
 from invoices.spend import cost_by_day, cost_by_machine
-from invoices.wording import plan_page
+from invoices.wording import plan_page, plan_words
 from usage.explorer import by_meter, source_of
 from usage.fleet import count_of_states, fleet, rows_of
 from usage.grid import Grid
@@ -66,9 +66,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "message": message_of(cost, customer.locale) if cost else None,
         "final_at": period.end + timedelta(hours=customer.grace_hours),
         "last_invoice": customer.invoices.final().with_settlement().first(),
-        "plan_names": list(dict.fromkeys(f"{line.plan_name}, version {line.plan_version}" for line in cost.lines))
-        if cost
-        else [],
+        "plan_names": list(dict.fromkeys(plan_words(line.plan_name, line.plan_version) for line in cost.lines)) if cost else [],
     } | _days_context(customer, cost)
     return render(request, "invoices/overview.html", context)
 
@@ -238,7 +236,7 @@ def _document_context(period: Period, zone: ZoneInfo, lines: Iterable[Line | Inv
     return {
         "period": period,
         "hours": period.length_ms // MS_PER_HOUR,
-        "plans": list(dict.fromkeys(f"{line.plan_name}, version {line.plan_version}" for line in lines if line.plan_code)),
+        "plans": list(dict.fromkeys(plan_words(line.plan_name, line.plan_version) for line in lines if line.plan_code)),
         "usage_link": f"{reverse('usage')}?{days}",
         "measures": MEASURES,
     }

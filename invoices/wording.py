@@ -1,8 +1,11 @@
-"""Prices in plain words, for the page on which a customer reads what applies to them. Pure."""
+"""Prices in plain words, for the page on which a customer reads what applies to them, in the language that is active."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from invoices.money import exact_text
 from invoices.parts import Contract
@@ -88,11 +91,16 @@ def _row(price: PriceTerms) -> PriceRow:
     )
 
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+def plan_words(name: str, version: int) -> str:
+    """Name a plan with its version."""
+    return _("%(plan)s, version %(version)s") % {"plan": name, "version": version}
+
+
+DAYS = tuple(map(gettext_noop, ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")))
 _HEIGHTS = {
-    Aggregation.TIME_AVERAGE: "the month’s average",
-    Aggregation.MAX: "the month’s peak",
-    Aggregation.P95: "the month’s 95th percentile",
+    Aggregation.TIME_AVERAGE: gettext_noop("the month’s average"),
+    Aggregation.MAX: gettext_noop("the month’s peak"),
+    Aggregation.P95: gettext_noop("the month’s 95th percentile"),
 }
 
 
@@ -103,37 +111,39 @@ def words_of(price: PriceTerms) -> str:
 
 def _conditions(price: PriceTerms) -> Iterator[str]:
     if price.is_level:
-        yield f"What counts is {_HEIGHTS[price.aggregation]}"
+        yield _("What counts is %(height)s") % {"height": _(_HEIGHTS[price.aggregation])}
     if price.per is Per.MACHINE:
-        yield "Each machine by itself"
+        yield _("Each machine by itself")
     if price.tier_window is not TierWindow.PERIOD:
-        yield "Counted through the year" if price.tier_window is TierWindow.YEAR else "Counted through the contract"
+        yield _("Counted through the year") if price.tier_window is TierWindow.YEAR else _("Counted through the contract")
     if price.demand is not None:
         low, high = exact_text(price.demand.floor), exact_text(price.demand.cap)
-        yield f"Times {low} to {high}, as busy as all machines together are"
+        yield _("Times %(low)s to %(high)s, as busy as all machines together are") % {"low": low, "high": high}
     if price.minimum:
-        yield f"At least {exact_text(price.minimum)} a month"
+        yield _("At least %(amount)s a month") % {"amount": exact_text(price.minimum)}
     if price.maximum is not None:
-        yield f"At most {exact_text(price.maximum)} a month"
+        yield _("At most %(amount)s a month") % {"amount": exact_text(price.maximum)}
 
 
 def _window_words(window: Window) -> str:
-    days = "every day" if len(window.days) == 7 else " ".join(DAYS[day - 1] for day in sorted(window.days))
-    return f"{window.name.capitalize()}: {days}, {clock_text(window.from_ms)} to {clock_text(window.to_ms)}"
+    days = _("every day") if len(window.days) == 7 else " ".join(_(DAYS[day - 1]) for day in sorted(window.days))
+    hours = {"name": window.name.capitalize(), "days": days, "start": clock_text(window.from_ms), "end": clock_text(window.to_ms)}
+    return _("%(name)s: %(days)s, %(start)s to %(end)s") % hours
 
 
 def _model_words(price: PriceTerms) -> str:
     match price.model:
         case Model.PER_UNIT:
-            return f"Every {price.unit} at the same price"
+            return _("Every %(unit)s at the same price") % {"unit": _(price.unit)}
         case Model.GRADUATED:
-            return f"Each part of a month’s {price.unit}s at the price of its tier"
+            return _("Each part of a month’s usage at the price of its tier")
         case Model.VOLUME:
-            return f"All of a month’s {price.unit}s at the price of the tier that their sum reaches"
+            return _("All of a month’s usage at the price of the tier that its sum reaches")
         case Model.PACKAGE:
-            return f"In packages of {exact_text(price.package_size)} {short_unit(price.unit)}; a started one counts in full"
+            size = {"size": exact_text(price.package_size), "unit": short_unit(price.unit)}
+            return _("In packages of %(size)s %(unit)s; a started one counts in full") % size
         case Model.SAMPLE_TARIFF:
-            return "Each sample by the percent it read, however long it covers"
+            return _("Each sample by the percent it read, however long it covers")
         case Model.FLAT:
             return _fee_words(price.proration)
         case _:
@@ -143,36 +153,40 @@ def _model_words(price: PriceTerms) -> str:
 def _further_words(price: PriceTerms) -> str:
     match price.model:
         case Model.TIME_OF_USE:
-            return "By the hour of the day in your time zone; outside of what is listed at this price"
+            return _("By the hour of the day in your time zone; outside of what is listed at this price")
         case Model.SPOT_SERIES:
-            return "At the price in force at the moment of use; before the first one at this price"
+            return _("At the price in force at the moment of use; before the first one at this price")
         case Model.RESERVED:
-            held, more = exact_text(price.reserved), exact_text(price.overage_price)
-            return f"{held} {short_unit(price.shown_unit)} paid for in full; what is above costs {more}"
+            paid = {
+                "held": exact_text(price.reserved),
+                "unit": short_unit(price.shown_unit),
+                "more": exact_text(price.overage_price),
+            }
+            return _("%(held)s %(unit)s paid for in full; what is above costs %(more)s") % paid
         case _:
-            return "A share of the amount"
+            return _("A share of the amount")
 
 
 def _fee_words(proration: Proration) -> str:
     match proration:
         case Proration.NONE:
-            return "A fixed fee, in full for every month that has begun"
+            return _("A fixed fee, in full for every month that has begun")
         case Proration.DAY:
-            return "A fixed fee, by days where the plan holds for a part of the month"
+            return _("A fixed fee, by days where the plan holds for a part of the month")
         case Proration.SECOND:
-            return "A fixed fee, by seconds where the plan holds for a part of the month"
+            return _("A fixed fee, by seconds where the plan holds for a part of the month")
 
 
 def _per(price: PriceTerms) -> str:
     match price.model:
         case Model.FLAT:
-            return "a month"
+            return _("a month")
         case Model.PACKAGE:
-            return "a package"
+            return _("a package")
         case Model.SAMPLE_TARIFF:
-            return "a percent and sample"
+            return _("a percent and sample")
         case _:
-            return f"a {price.shown_unit}"
+            return _("a %(unit)s") % {"unit": _(price.shown_unit)}
 
 
 def _tiers(price: PriceTerms) -> Iterator[TierRow]:

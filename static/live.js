@@ -1,6 +1,7 @@
 // Puts what a live page hears where it belongs: charts, the machines' rows, the running cost, and the word that says how it is.
 import "./usage-chart.js";
 import { LiveFeed } from "./live-feed.js";
+import { say } from "./say.js";
 
 const LATE_MS = 60_000; // older than this, a machine's last point says nothing about now
 const SILENT_MS = 15 * 60_000;
@@ -60,7 +61,7 @@ class MachineChart {
     this.chart = chart;
     this.machine = chart.dataset.machineChart;
     this.empty = true;
-    const names = chart.getAttribute("kind") === "spark" ? ["CPU"] : ["CPU", "Memory"];
+    const names = chart.getAttribute("kind") === "spark" ? ["CPU"] : ["CPU", say("Memory")];
     this.read = ({ cpu_percent: cpu, memory_percent: memory }) => [cpu, memory].slice(0, names.length);
     chart.load({ series: names, times: [], rows: [] });
   }
@@ -107,7 +108,7 @@ function show() {
   showConnection();
 }
 
-const WORDS = { reporting: ["ok", "Reporting"], late: ["late", "Late"], silent: ["silent", "Silent"] };
+const WORDS = { reporting: ["ok", say("Reporting")], late: ["late", say("Late")], silent: ["silent", say("Silent")] };
 
 function showRow(row, point) {
   const now = feed.now;
@@ -121,8 +122,8 @@ function showRow(row, point) {
   }
   const fresh = point && now - point.t <= LATE_MS;
   if (point || state !== "reporting") {
-    setText(row.querySelector("[data-cpu]"), fresh ? `${whole.format(point.cpu_percent)} %` : "no data");
-    setText(row.querySelector("[data-memory]"), fresh ? memory(point) : "no data");
+    setText(row.querySelector("[data-cpu]"), fresh ? `${whole.format(point.cpu_percent)} %` : say("no data"));
+    setText(row.querySelector("[data-memory]"), fresh ? memory(point) : say("no data"));
     for (const node of all("[data-of]", row)) node.hidden = !fresh;
   }
   for (const node of all("time[data-ago]", row)) {
@@ -136,10 +137,11 @@ function memory({ memory_mib: mib, memory_percent: share }) {
 }
 
 function ago(seconds) {
-  if (seconds < 60) return `${Math.max(0, seconds)} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min ago`;
-  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h ago`;
+  const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
+  if (seconds < 60) return say("{seconds} s ago", { seconds: Math.max(0, seconds) });
+  if (seconds < 3600) return say("{minutes} min ago", { minutes });
+  if (seconds < 86400) return say("{hours} h {minutes} min ago", { hours, minutes: minutes % 60 });
+  return say("{days} d {hours} h ago", { days, hours: hours % 24 });
 }
 
 function onCost(message) {
@@ -154,7 +156,7 @@ function showCost({ total, text, lines }) {
   for (const node of all("[data-running]")) node.value = total;
   for (const node of all("[data-total]")) setText(node, text.total);
   for (const node of all("[data-exact]")) setText(node, text.exact);
-  for (const node of all("[data-rate]")) setText(node, text.rate);
+  for (const node of all("[data-rate]")) setText(node, text.per_hour ? say("{amount} in the last full hour.", { amount: text.per_hour }) : say("The hourly rate shows after the first full hour."));
   const table = document.querySelector("[data-lines]");
   if (!table) return;
   if (lines.some(({ key }) => !table.querySelector(`[data-line="${CSS.escape(key)}"]`))) return refresh(table);
@@ -175,8 +177,9 @@ async function refresh(table) {
 }
 
 const SAYINGS = {
-  connecting: ["reconnecting", "Connecting"], live: ["live", "Live"], reconnecting: ["reconnecting", "Reconnecting"],
-  paused: ["paused", "Paused"], "signed-out": ["stale", "Signed out"], gone: ["stale", "No longer yours to see"], failed: ["stale", "Not reached"],
+  connecting: ["reconnecting", say("Connecting")], live: ["live", say("Live")], reconnecting: ["reconnecting", say("Reconnecting")],
+  paused: ["paused", say("Paused")], "signed-out": ["stale", say("Signed out")], gone: ["stale", say("No longer yours to see")],
+  failed: ["stale", say("Not reached")],
 };
 
 function showConnection() {

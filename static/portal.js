@@ -1,4 +1,6 @@
 // What every portal page shares: copy buttons, and the CSV of exactly the chart that is on screen.
+import { say } from "./say.js";
+
 const said = (button, word) => {
   const label = button.textContent;
   button.textContent = word;
@@ -16,10 +18,10 @@ document.addEventListener("click", async ({ target }) => {
   const source = button.dataset.copy && document.getElementById(button.dataset.copy);
   try {
     await navigator.clipboard.writeText(source ? source.textContent : location.href);
-    said(button, "Copied");
+    said(button, say("Copied"));
   } catch {
     if (source) getSelection().selectAllChildren(source); // no permission: select it, and the reader presses Ctrl+C
-    said(button, source ? "Selected" : "Not allowed");
+    said(button, source ? say("Selected") : say("Not allowed"));
   }
 });
 

@@ -20,14 +20,15 @@
  *          Nothing is drawn unless data, size or colours changed; `lastDrawMs` says what the last picture cost.
  */
 import { MANY, Series, drawAreas, drawAxes, drawBars, drawBefore, drawLines, peak, roundStep, sum, ticks } from "./usage-chart-canvas.js";
+import { say } from "./say.js";
 import { make, readTable, writeTable } from "./usage-chart-table.js";
 
-const LIVE = { live: "Live", paused: "Paused", reconnecting: "Reconnecting", stale: "No new data" };
-const WHEN = { live: "updated", paused: "at", reconnecting: "last point", stale: "since" };
-const NOTES = { empty: "No usage in this range.", error: "The data could not be loaded.", loading: "" };
+const LIVE = { live: say("Live"), paused: say("Paused"), reconnecting: say("Reconnecting"), stale: say("No new data") };
+const WHEN = { live: say("updated"), paused: say("at"), reconnecting: say("last point"), stale: say("since") };
+const NOTES = { empty: say("No usage in this range."), error: say("The data could not be loaded."), loading: "" };
 const COLOURS = 8;
 const TIP_ROWS = 8;
-const BEFORE = "Period before";
+const BEFORE = say("Period before");
 const SCHEMES = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => matchMedia(query));
 const TABLE_ROWS = 600;
 // Words such as month names are in the language of the page, numbers as the customer writes them.
@@ -91,7 +92,7 @@ export class UsageChart extends HTMLElement {
     [this.#heard, this.#at, this.#held] = [Date.now(), -1, 0];
     const item = (name, i) => make("li", "", swatch(this.colourOf[i]), name);
     const many = series.length > MANY;
-    const hint = make("li", "", `${series.length} lines; point at one to follow it`);
+    const hint = make("li", "", say("{count} lines; point at one to follow it", { count: series.length }));
     const dashed = before ? [make("li", "chart-before", make("span", "swatch"), BEFORE)] : [];
     this.legend?.replaceChildren(...(many ? [hint] : series.map(item)), ...dashed);
     this.#summarise();
@@ -143,11 +144,11 @@ export class UsageChart extends HTMLElement {
     this.plot.append(this.cross, this.tip, this.note);
     this.legend = make("ul", "chart-legend");
     this.status = make("p", "chart-status");
-    this.pauseButton = make("button", "button button-quiet", "Pause");
-    this.tableButton = Object.assign(make("button", "button button-quiet", "Table"), { ariaPressed: "false" });
+    this.pauseButton = make("button", "button button-quiet", say("Pause"));
+    this.tableButton = Object.assign(make("button", "button button-quiet", say("Table")), { ariaPressed: "false" });
     this.spoken = Object.assign(make("p", "visually-hidden"), { ariaLive: "polite" });
     this.tableView = make("div", "chart-table");
-    Object.assign(this.tableView, { hidden: true, tabIndex: 0, role: "region", ariaLabel: `${this.getAttribute("label")}, table` });
+    Object.assign(this.tableView, { hidden: true, tabIndex: 0, role: "region", ariaLabel: say("{label}, table", { label: this.getAttribute("label") }) });
     const tools = make("div", "chart-tools", this.status, this.pauseButton, this.tableButton);
     super.append(make("div", "chart-head", this.legend, tools), this.plot, this.tableView, this.spoken, this.probe);
     this.tableButton.addEventListener("click", () => this.#toggleTable());
@@ -199,13 +200,13 @@ export class UsageChart extends HTMLElement {
     this.note.hidden = !(state in NOTES);
     if (!this.note.hidden) {
       const own = this.querySelector(`[data-when="${state}"]`);
-      const retry = make("button", "button", "Try again");
+      const retry = make("button", "button", say("Try again"));
       retry.addEventListener("click", () => this.dispatchEvent(new Event("retry")));
       this.note.replaceChildren(own ?? make("p", "", NOTES[state]), ...(state === "error" ? [retry] : []));
     }
     this.plot.ariaBusy = String(state === "loading");
     this.pauseButton.hidden = this.status.hidden = !(state in LIVE);
-    this.pauseButton.textContent = state === "paused" ? "Resume" : "Pause";
+    this.pauseButton.textContent = state === "paused" ? say("Resume") : say("Pause");
     this.tableButton.hidden = state in NOTES;
     if (!this.canvas.ariaLabel) this.#summarise();
     this.#tick();
@@ -228,7 +229,7 @@ export class UsageChart extends HTMLElement {
     for (let i = this.#end - 1; i >= Math.max(this.#data.start, this.#end - TABLE_ROWS); i--) {
       rows.push([this.#time(this.#data.times[i]), ...this.#data.row(i).map((v) => this.#number(v))]);
     }
-    this.tableView.replaceChildren(writeTable(["Time", ...this.#data.names], rows));
+    this.tableView.replaceChildren(writeTable([say("Time"), ...this.#data.names], rows));
   }
 
   // ---- words
@@ -263,28 +264,30 @@ export class UsageChart extends HTMLElement {
     return values.length > TIP_ROWS ? pairs.sort((a, b) => (b[1] || 0) - (a[1] || 0)) : this.stacked ? pairs.reverse() : pairs;
   }
 
-  #moment(i) { return this.#time(this.#data.times[i]) + (this.#data.times[i] >= this.#forecastFrom ? ", forecast" : ""); }
+  #moment(i) { return this.#time(this.#data.times[i]) + (this.#data.times[i] >= this.#forecastFrom ? say(", forecast") : ""); }
 
   #describe(i) {
     const values = this.#data.row(i);
     const parts = this.#ranked(values).slice(0, TIP_ROWS).map(([s, v]) => `${this.#data.names[s]} ${this.#number(v)}`);
-    if (this.stacked && values.length > 1) parts.unshift(`total ${this.#number(sum(values))}`);
-    if (this.#before) parts.push(`period before ${this.#number(this.#before[i])}`);
+    if (this.stacked && values.length > 1) parts.unshift(say("total {value}", { value: this.#number(sum(values)) }));
+    if (this.#before) parts.push(say("period before {value}", { value: this.#number(this.#before[i]) }));
     return `${this.#moment(i)}: ${parts.join("; ")}`;
   }
 
   #summarise() {
     const { start, names, times } = this.#data;
-    let text = this.getAttribute("label") || "Usage";
-    if (this.state in NOTES) text += `: ${NOTES[this.state] || "loading"}`;
+    let text = this.getAttribute("label") || say("Usage");
+    if (this.state in NOTES) text += `: ${NOTES[this.state] || say("loading")}`;
     const totals = [];
     for (let i = start; i < this.#end && times[i] < this.#forecastFrom; i++) totals.push(sum(this.#data.row(i)));
     if (totals.length) {
-      const at = (value) => `${this.#number(value)} at ${this.#time(times[start + totals.indexOf(value)])}`;
+      const at = (value) => say("{value} at {time}", { value: this.#number(value), time: this.#time(times[start + totals.indexOf(value)]) });
       const [low, high] = totals.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-      const middle = this.stacked ? `Total ${this.#number(sum(totals))}` : `Average ${this.#number(sum(totals) / totals.length)}`;
-      text += `, ${this.#time(times[start])} to ${this.#time(times[start + totals.length - 1])}. ${middle}; highest ${at(high)};`
-        + ` lowest ${at(low)}; latest ${this.#number(totals.at(-1))}. Series: ${names.slice(0, COLOURS).join("; ")}.`;
+      const total = sum(totals);
+      const middle = this.stacked ? say("Total {value}", { value: this.#number(total) }) : say("Average {value}", { value: this.#number(total / totals.length) });
+      const [from, to] = [this.#time(times[start]), this.#time(times[start + totals.length - 1])];
+      const said = { from, to, middle, high: at(high), low: at(low), latest: this.#number(totals.at(-1)), names: names.slice(0, COLOURS).join("; ") };
+      text += say(", {from} to {to}. {middle}; highest {high}; lowest {low}; latest {latest}. Series: {names}.", said);
     }
     this.canvas.ariaLabel = text;
   }
@@ -379,8 +382,8 @@ export class UsageChart extends HTMLElement {
     const ranked = this.followed >= 0 ? [[this.followed, values[this.followed]]] : this.#ranked(values);
     const css = (s) => (many ? "" : this.colourOf[s]);
     const lines = ranked.slice(0, TIP_ROWS).map(([s, value]) => line(css(s), this.#data.names[s], value));
-    if (ranked.length > TIP_ROWS) lines.push(make("p", "", `and ${ranked.length - TIP_ROWS} more`));
-    if (this.stacked && ranked.length > 1) lines.push(line("chart-tip-total", "Total", sum(values)));
+    if (ranked.length > TIP_ROWS) lines.push(make("p", "", say("and {count} more", { count: ranked.length - TIP_ROWS })));
+    if (this.stacked && ranked.length > 1) lines.push(line("chart-tip-total", say("Total"), sum(values)));
     if (this.#before) lines.push(line("chart-before", BEFORE, this.#before[i]));
     this.tip.replaceChildren(make("p", "chart-tip-time", this.#moment(i)), ...lines);
     const room = x + wide + 12 + this.tip.offsetWidth <= this.plot.clientWidth;

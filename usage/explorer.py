@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import BigIntegerField, Case, Sum, Value, When
+from django.utils.translation import gettext as _
 
 from usage.grid import STEP_MS, Grid, measured
 from usage.meters import COLUMNS
@@ -64,7 +65,7 @@ def by_machine(totals: Sequence[Total], grid: Grid, source: Parts, measure: str)
     shown = totals if len(totals) <= SERIES + 1 else totals[:SERIES]
     groups = [(str(total.machine), [total.machine.pk]) for total in shown]
     rest = len(totals) - len(shown)
-    return _stack(groups, grid, source, measure, f"{rest} others" if rest else "")
+    return _stack(groups, grid, source, measure, _("%(count)d others") % {"count": rest} if rest else "")
 
 
 def by_class(totals: Sequence[Total], grid: Grid, source: Parts, measure: str) -> list[Series]:
@@ -73,10 +74,10 @@ def by_class(totals: Sequence[Total], grid: Grid, source: Parts, measure: str) -
     for total in totals:
         members.setdefault(total.machine.machine_class, []).append(total)
     ranked = sorted(members.items(), key=lambda pair: (-sum(total.quantity for total in pair[1]), pair[0]))
-    groups = [(name or "No class", [total.machine.pk for total in found]) for name, found in ranked]
+    groups = [(name or _("No class"), [total.machine.pk for total in found]) for name, found in ranked]
     shown = groups if len(groups) <= SERIES + 1 else groups[:SERIES]
     rest = len(groups) - len(shown)
-    return _stack(shown, grid, source, measure, f"{rest} others" if rest else "")
+    return _stack(shown, grid, source, measure, _("%(count)d others") % {"count": rest} if rest else "")
 
 
 def by_meter(grid: Grid, source: Parts) -> list[Series]:

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -22,7 +23,7 @@ class MachineForm(forms.Form):
     """What a machine is called, on the wire and on pages."""
 
     code = forms.CharField(
-        max_length=63, validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$", "Lower-case letters, digits and hyphens, please.")]
+        max_length=63, validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$", _("Lower-case letters, digits and hyphens, please."))]
     )
     name = forms.CharField(max_length=120, required=False)
 
@@ -30,7 +31,7 @@ class MachineForm(forms.Form):
         """Ids are unique in the installation, whoever's machine has it."""
         code: str = self.cleaned_data["code"]
         if Machine.objects.filter(code=code).exists():
-            raise ValidationError("This id is taken; choose another one.")
+            raise ValidationError(_("This id is taken; choose another one."))
         return code
 
 

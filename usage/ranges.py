@@ -1,10 +1,12 @@
-"""What the usage explorer was asked for: the address says it all, so a link shows the same to whoever opens it. Pure."""
+"""What the usage explorer was asked for: the address says it all, so a link shows the same to whoever opens it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
 
 from usage.meters import METERS
 from usage.periods import BUCKET_MS, Period, bucket_start, day_start, from_ms, month_of, to_ms
@@ -100,8 +102,12 @@ def _step(asked: str | None, picture: str, length: timedelta) -> tuple[str, str]
     wanted = "hour" if picture == "heat" else _one_of(STEPS, asked, usual)
     if wanted != "hour" or length <= MAX_HOURLY:
         return wanted, ""
-    what = "A heat map shows" if picture == "heat" else "Hours can be shown for"
-    return "day", f"{what} up to {MAX_HOURLY.days} days at a time; these are days."
+    said = (
+        _("A heat map shows up to %(days)d days at a time; these are days.")
+        if picture == "heat"
+        else _("Hours can be shown for up to %(days)d days at a time; these are days.")
+    )
+    return "day", said % {"days": MAX_HOURLY.days}
 
 
 def _period(asked: str, query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> tuple[Period, str]:
@@ -151,13 +157,16 @@ def _custom(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> tuple[Pe
     try:
         first, last = date.fromisoformat(query.get("first", "")), date.fromisoformat(query.get("last", ""))
     except ValueError:
-        return so_far(month_of(now, zone), now), "Choose a first and a last day. This is the current month."
+        return so_far(month_of(now, zone), now), _("Choose a first and a last day. This is the current month.")
     if first > today or first < OLDEST or last < first:
-        return so_far(month_of(now, zone), now), "The first day must come before the last, and not lie ahead."
+        return so_far(month_of(now, zone), now), _("The first day must come before the last, and not lie ahead.")
     last = min(last, today)
     problem = ""
     if (last - first).days >= MAX_DAYS:
-        last, problem = first + timedelta(days=MAX_DAYS - 1), f"A range can be {MAX_DAYS} days long; this one was cut."
+        last, problem = (
+            first + timedelta(days=MAX_DAYS - 1),
+            _("A range can be %(days)d days long; this one was cut.") % {"days": MAX_DAYS},
+        )
     return so_far(Period(day_start(first, zone), day_start(last + timedelta(days=1), zone)), now), problem
 
 

@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 from django import template
 from django.template import Context
-from django.utils.html import format_html
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
+from django.utils.translation import get_language_bidi
+from django.utils.translation import gettext as _
 
-from accounts import formats
+from accounts import formats, script_words
 
 register = template.Library()
 
@@ -114,13 +116,27 @@ def zone(context: Context) -> SafeString:
     """The zone in which days are counted, explained on hover."""
     reader = reader_of(context)
     words = formats.zone_words(ZoneInfo(reader.timezone), now(), reader.locale)
-    return format_html('<abbr title="{}: the zone your periods and days are counted in">{}</abbr>', words, reader.timezone)
+    title = _("%(zone)s: the zone your periods and days are counted in") % {"zone": words}
+    return format_html('<abbr title="{}">{}</abbr>', title, reader.timezone)
 
 
 @register.simple_tag
 def plain_percent(share: Fraction) -> str:
     """A share of one for an SVG attribute: percent with one decimal, in no locale."""
     return str(formats.decimal_of(share * 100, 1))
+
+
+@register.simple_tag
+def page_direction() -> str:
+    """Which way the page's words run."""
+    return "rtl" if get_language_bidi() else "ltr"
+
+
+@register.simple_tag
+def words_of_scripts() -> SafeString | str:
+    """What scripts say in the page's language, as data that runs nothing; nothing on an English page."""
+    said = script_words.catalogue()
+    return json_script(said, "words") if said else ""
 
 
 @register.filter

@@ -8,9 +8,11 @@ from typing import Any
 
 from django import template
 from django.template import Context
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from accounts import formats
 from accounts.templatetags.words import reader_of
@@ -40,7 +42,9 @@ def credit(context: Context, amount_minor: int) -> SafeString:
 def tax_rate(context: Context, tax: dict[str, Any]) -> str:
     """A tax as an invoice keeps it: "19 % USt", and why where none is charged."""
     share = formats.percent(Fraction(tax["rate_micro"], 10**6), 2, reader_of(context).locale)
-    return f"{share} {tax['name'] or 'tax'}" + (f". {tax['reason']}" if tax["reason"] else "")
+    name, reason = tax["name"], tax["reason"]
+    text = f"{share} {name}" if name else _("%(rate)s tax") % {"rate": share}
+    return f"{text}. {_(reason)}" if reason else text
 
 
 @register.simple_tag(takes_context=True)
@@ -67,6 +71,13 @@ def exact_money(context: Context, exact: str) -> str:
     places = _places(value)
     text = formats.money(_decimal(value, EXACT_DIGITS), reader.currency, reader.locale, max(2, places))
     return text if value == _decimal_fraction(value, places) else re.sub(r"(\d)(\D*)$", r"\1…\2", text)
+
+
+@register.simple_tag
+def invoice_links(numbers: list[str]) -> SafeString:
+    """Links to invoices, with commas between; in words where there is none."""
+    links = ((reverse("invoice", args=[number]), number) for number in numbers)
+    return format_html_join(", ", '<a href="{}">{}</a>', links) or SafeString(_("the close of its month"))
 
 
 @register.simple_tag(takes_context=True)

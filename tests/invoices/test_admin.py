@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Customer
+from accounts.models import Customer, Mail
 from invoices import billing
 from invoices.models import Invoice, PlanVersion, RatePlan
 from tests.cast import a_member, an_operator, signed_in
@@ -72,6 +72,21 @@ def test_a_draft_invoice_is_finalised_paid_and_its_document_downloaded(desk: Cli
     assert act(desk, "invoice", draft.pk, "declare-void", reason="Wrong") == [
         "CH-2026-0001 has payments; it cannot be declared void."
     ]
+
+
+def test_an_invoice_is_mailed_again_and_what_could_not_be_sent_is_tried_again(desk: Client, draft: Invoice) -> None:
+    a_member(draft.customer, email="owner@tideline.example")
+    assert act(desk, "invoice", draft.pk, "mail-again") == [f"{draft} is a draft; only a final invoice is mailed."]
+    act(desk, "invoice", draft.pk, "finalise")
+    Mail.objects.update(state=Mail.State.FAILED, problem="OSError: no route")
+
+    again = act(desk, "invoice", draft.pk, "mail-again")
+    listed = desk.get("/admin/accounts/mail/").content.decode()
+    desk.post("/admin/accounts/mail/", {"action": "try_again", "_selected_action": [Mail.objects.last().pk]})  # type: ignore[union-attr]
+
+    assert again == ["On its way to owner@tideline.example."]
+    assert "OSError: no route" in listed
+    assert [mail.state for mail in Mail.objects.all()] == ["waiting", "waiting"]
 
 
 def test_an_invoice_is_never_edited_or_deleted_by_hand(desk: Client, draft: Invoice) -> None:

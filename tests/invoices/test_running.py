@@ -43,7 +43,7 @@ def test_the_message_carries_no_float_and_the_invoices_own_total(web: Machine) -
     message = cost_message(web.customer)
 
     assert (message["total"], message["exact"]) == ("9.01", "9.0057")
-    assert message["text"] | {"rate": ""} == {"exact": "€9.0057", "total": "€9.01", "rate": ""}
+    assert message["text"] | {"rate": "", "per_hour": ""} == {"exact": "€9.0057", "total": "€9.01", "rate": "", "per_hour": ""}
     assert not [value for value in _leaves(message) if isinstance(value, float)]
 
 

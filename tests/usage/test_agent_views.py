@@ -35,7 +35,7 @@ def test_a_token_is_shown_once_as_a_command(owner: Client) -> None:
 def test_an_owner_asks_and_sees_that_it_was_asked(owner: Client) -> None:
     assert owner.post(PAGE + "wish/", {"kind": "interval", "seconds": "30"}).status_code == 302
 
-    assert "Asked to change the interval to 30 s; no answer yet." in owner.get(PAGE).content.decode()
+    assert "Asked: Change the interval, 30 s. No answer yet." in owner.get(PAGE).content.decode()
     assert owner.post(PAGE + "wish/", {"kind": "interval", "seconds": "0"}).status_code == 400
     assert owner.post(PAGE + "wish/", {"kind": "explode"}).status_code == 400
     assert AgentWish.objects.count() == 1

@@ -9,12 +9,15 @@ from django import template
 from django.template import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from accounts import formats
-from accounts.templatetags.words import reader_of
+from accounts.templatetags.words import minute_words, reader_of
+from usage.heat import Heat
 from usage.meters import METERS
 from usage.periods import Period
 from usage.periods import from_ms as instant_of
+from usage.ranges import GROUPS, STEPS, Selection
 from usage.units import short_unit
 
 register = template.Library()
@@ -24,7 +27,7 @@ register = template.Library()
 def quantity(context: Context, base: int | None, meter: str, digits: int = 3) -> SafeString:
     """A quantity of a meter in its display unit, the plain number in `value` for charts and scripts. None is a hole."""
     if base is None:
-        return format_html('<data value="">{}</data>', "no data")
+        return format_html('<data value="">{}</data>', _("no data"))
     plain = formats.decimal_of(Fraction(base, METERS[meter].per_unit), digits)
     return format_html('<data value="{}">{}</data>', plain, formats.number(plain, digits, reader_of(context).locale))
 
@@ -48,6 +51,23 @@ def average(context: Context, base: int, over: int, digits: int = 2) -> str:
     return formats.quantity(base, over, digits, reader_of(context).locale)
 
 
+@register.simple_tag
+def chart_label(meter: str, selected: Selection) -> str:
+    """What a chart of the explorer shows: a meter, by what, in which steps."""
+    parts = {"meter": meter_name(meter), "group": _(GROUPS[selected.group]), "step": _(STEPS[selected.step])}
+    return (_("%(meter)s, by: %(step)s") if selected.group == "meter" else _("%(meter)s, by: %(group)s, %(step)s")) % parts
+
+
+@register.simple_tag(takes_context=True)
+def heat_label(context: Context, meter: str, heat: Heat) -> str:
+    """What a heat map shows, and where it is hottest."""
+    text = _("%(meter)s by local hour of each day") % {"meter": meter_name(meter)}
+    if heat.busiest is None:
+        return text
+    most = {"when": minute_words(context, heat.busiest.start), "quantity": quantity_words(context, heat.most, meter)}
+    return text + _("; the busiest hour began on %(when)s with %(quantity)s") % most
+
+
 @register.filter
 def unit(meter: str) -> str:
     """The display unit of a meter, short."""
@@ -57,7 +77,7 @@ def unit(meter: str) -> str:
 @register.filter
 def meter_name(meter: str) -> str:
     """A meter in words."""
-    return METERS[meter].name
+    return _(METERS[meter].name)
 
 
 @register.filter

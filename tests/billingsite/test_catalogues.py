@@ -1,0 +1,65 @@
+"""Translations: complete where they must be, with the placeholders of the English, compiled as they are written."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.mofile import read_mo
+from django.conf import settings
+
+from accounts import script_words
+from billingsite import catalogues
+
+LANGUAGES = ("de", "es", "fr", "ja")
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}|<[^>]+>")
+
+
+def strings(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (str(value or ""),)
+
+
+def messages(language: str) -> list[Message]:
+    return [message for message in catalogues.read(language) if message.id]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_has_exactly_what_is_said_and_all_of_it(language: str) -> None:
+    found = messages(language)
+
+    listed = {message.id if isinstance(message.id, str) else tuple(message.id) for message in found}
+    assert listed == set(catalogues.wanted(language)), "run manage.py collect_words"
+    assert [message.id for message in found if message.fuzzy or not all(strings(message.string))] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_translation_has_the_placeholders_and_marks_of_the_english(language: str) -> None:
+    wrong = []
+    for message in messages(language):
+        said = {mark for text in strings(message.id) for mark in PLACEHOLDER.findall(text)}
+        for text in strings(message.string):
+            ours = set(PLACEHOLDER.findall(text))
+            if ours - said or said - ours - ({"%(name)s"} if isinstance(message.id, tuple) else set()):
+                wrong.append((message.id, text))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_compiled_is_what_is_written(language: str) -> None:
+    folder = Path(settings.LOCALE_PATHS[0]) / language / "LC_MESSAGES"
+
+    compiled = read_mo(io.BytesIO((folder / "django.mo").read_bytes()))
+
+    assert {m.id: m.string for m in compiled if m.id} == {m.id: m.string for m in messages(language)}
+
+
+def test_scripts_say_exactly_what_is_listed_for_them() -> None:
+    said = {
+        text.replace('\\"', '"')
+        for file in (settings.BASE_DIR / "static").glob("*.js")
+        for text in re.findall(r'\bsay\(\s*"((?:[^"\\]|\\.)*)"', file.read_text())
+    }
+
+    assert said == set(script_words.WORDS)
