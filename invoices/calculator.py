@@ -6,7 +6,7 @@ from datetime import datetime
 
 from accounts.models import Customer
 from invoices.catalogue import LONG_AGO
-from invoices.gather import with_fleet_loads
+from invoices.gather import with_recorded
 from invoices.metering import UnpricedError
 from invoices.parts import Contract
 from invoices.plan_fields import PlanFileError
@@ -71,7 +71,7 @@ def _quote(customer: Customer, version: VersionTerms, usage: Mapping[str, str], 
 
 
 def _as_of(version: VersionTerms, period: Period) -> VersionTerms:
-    return replace(with_fleet_loads(version, period), effective_from=LONG_AGO)
+    return replace(with_recorded(version, period), effective_from=LONG_AGO)
 
 
 def _in_force(contract: Contract, at: datetime) -> VersionTerms | None:

@@ -13,6 +13,7 @@ from invoices.levels import Slot
 from invoices.models import Invoice
 from invoices.parts import Slice, slices
 from invoices.rating import MachineUsage, Part
+from invoices.spot import with_spot_prices
 from invoices.terms import TierWindow, VersionTerms
 from usage.meters import METERS
 from usage.periods import BUCKET_MS, Period, day_start, from_ms, month_of, to_ms
@@ -73,7 +74,7 @@ def parts_of(customer: Customer, pieces: Sequence[Slice], at: datetime | None = 
     meters, timed = meters_of(pieces), timed_meters(pieces)
     usage = {span: _usage(customer, span, meters, timed, at) for span in set(metered.values())}
     return [
-        Part(piece.span, with_fleet_loads(piece.version, piece.span), usage[metered[piece.span]], _earlier(customer, piece))
+        Part(piece.span, with_recorded(piece.version, piece.span), usage[metered[piece.span]], _earlier(customer, piece))
         for piece in pieces
     ]
 
@@ -86,6 +87,11 @@ def meters_of(pieces: Sequence[Slice]) -> set[str]:
 def timed_meters(pieces: Sequence[Slice]) -> set[str]:
     """Return those of which it matters when they were used."""
     return {price.meter for piece in pieces for price in piece.version.prices if price.meter in METERS and price.needs_time}
+
+
+def with_recorded(version: VersionTerms, span: Period) -> VersionTerms:
+    """Return a version with what was recorded for a span: the fleet's loads, and the prices of its markets."""
+    return with_spot_prices(with_fleet_loads(version, span), span)
 
 
 def with_fleet_loads(version: VersionTerms, span: Period) -> VersionTerms:

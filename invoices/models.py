@@ -15,14 +15,15 @@ from accounts.models import CODE, Customer, validate_currency
 from invoices.books import CreditNote, Discount, InvoiceRun, LedgerEntry, OneOffItem, RunItem, TaxRate
 from invoices.fleet import FleetLoad
 from invoices.issued import Invoice, InvoiceCounter, InvoiceLine, InvoiceQuerySet, Payment, Voiding
+from invoices.spot import SpotPrice
 from invoices.terms import Model, Proration, units_of
 from usage.meters import METERS
 from usage.periods import BUCKET_MS, to_ms
 
 __all__ = [
     "CreditNote", "Discount", "FleetLoad", "Invoice", "InvoiceCounter", "InvoiceLine", "InvoiceQuerySet", "InvoiceRun",
-    "LedgerEntry", "OneOffItem", "Payment", "PlanVersion", "Price", "RatePlan", "RunItem", "Subscription", "TaxRate", "Tier",
-    "Voiding", "validate_quarter_hour",
+    "LedgerEntry", "OneOffItem", "Payment", "PlanVersion", "Price", "RatePlan", "RunItem", "SpotPrice", "Subscription", "TaxRate",
+    "Tier", "Voiding", "validate_quarter_hour",
 ]  # fmt: skip
 
 METER_CHOICES = [(meter.code, meter.name) for meter in METERS.values()]

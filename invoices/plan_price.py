@@ -42,7 +42,7 @@ KEYS_OF: Mapping[Model, set[str]] = {
     Model.PERCENTAGE: {"rate", "fixed", "free_events", "free_amount"} | _METERED,
     Model.GRADUATED_PERCENTAGE: {"tiers", "flat_when_zero"} | _METERED,
     Model.TIME_OF_USE: {"unit_price", "windows", "demand"} | _METERED,
-    Model.SPOT_SERIES: {"unit_price", "series"} | _METERED,
+    Model.SPOT_SERIES: {"unit_price", "series", "market"} | _METERED,
     Model.RESERVED: {"reserved", "unit_price", "overage_price"} | _METERED - {"included", "divide_by", "round", "tier_window"},
 }
 ALL_KEYS = {"name", "model", "meter", "unit", "active", "proration"}.union(*KEYS_OF.values())
@@ -91,7 +91,8 @@ def price_of(row: Mapping[str, Any], index: int, reading: Reading) -> PriceTerms
         per=fields.choice(row, "per", where, Per, Per.CUSTOMER),
         tier_window=fields.choice(row, "tier_window", where, TierWindow, TierWindow.PERIOD),
         windows=windows_of(row, where, reading.price_places) if model is Model.TIME_OF_USE else (),
-        series=series_of(row.get("series"), path(where, "series"), reading.price_places) if model is Model.SPOT_SERIES else (),
+        series=_series(row, model, where, reading),
+        market=fields.text(row, "market", where, 63, ""),
         demand=demand_of(row.get("demand"), path(where, "demand"), reading.quantity_places),
         active=active_of(row.get("active"), path(where, "active")),
         fixed=fields.number(row, "fixed", where, reading.price_places, "0"),
@@ -131,7 +132,9 @@ def _dump_amounts(price: PriceTerms) -> dict[str, Any]:
         case Model.TIME_OF_USE:
             return {"unit_price": exact_text(price.unit_price), "windows": dump_windows(price.windows)}
         case Model.SPOT_SERIES:
-            return {"unit_price": exact_text(price.unit_price), "series": dump_series(price.series)}
+            series = {"series": dump_series(price.series)} if price.series else {}
+            market = {"market": price.market} if price.market else {}
+            return {"unit_price": exact_text(price.unit_price), **series, **market}
         case Model.RESERVED:
             names = ("reserved", "unit_price", "overage_price")
             return {name: exact_text(getattr(price, name)) for name in names}
@@ -199,6 +202,13 @@ def _unit_price(row: Mapping[str, Any], model: Model, where: str, reading: Readi
         return fields.rate(row.get("rate"), path(where, "rate"), reading.price_places)
     key = "package_price" if model is Model.PACKAGE else "unit_price"
     return fields.number(row, key, where, reading.price_places, "0" if model is Model.SPOT_SERIES else None)
+
+
+def _series(row: Mapping[str, Any], model: Model, where: str, reading: Reading) -> tuple[tuple[int, Fraction], ...]:
+    """A spot price carries its own series, or names a market whose prices are recorded as they come."""
+    if model is not Model.SPOT_SERIES or (row.get("market") and row.get("series") is None):
+        return ()
+    return series_of(row.get("series"), path(where, "series"), reading.price_places)
 
 
 def _tiers(value: object, where: str, model: Model, reading: Reading) -> tuple[TierTerms, ...]:
@@ -272,6 +282,8 @@ def _misfits(price: PriceTerms, reading: Reading) -> tuple[tuple[str, bool, str]
     peak = price.aggregation in (Aggregation.MAX, Aggregation.P95)
     events = bool(price.fixed) or price.free_events is not None
     return (
+        ("market", bool(price.market and price.series), "has prices of its own: give either it or a series."),
+        ("market", bool(price.market) and reading.quote, "is named by plans: here give the series itself."),
         ("maximum", price.maximum is not None and price.maximum < price.minimum, "is below the minimum."),
         ("unit", price.unit in LEVEL_UNITS and not price.is_level, f"{price.unit} is a level: say max, p95 or time_average."),
         (

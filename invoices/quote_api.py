@@ -20,6 +20,7 @@ from invoices.metering import UnpricedError
 from invoices.parts import NoPriceError
 from invoices.plan_fields import PlanFileError
 from invoices.quote import answer, quote_json
+from invoices.spot import with_spot_prices
 from invoices.terms import VersionTerms
 
 LARGEST_BODY = 2 * 1024 * 1024
@@ -173,9 +174,10 @@ def versions_for(request: Request, document: Mapping[str, Any]) -> list[VersionT
     if draft:
         if not getattr(request.user, "is_staff", False):
             raise PermissionDenied("Drafts are for the operator's staff.")
-        return [draft_of(code)]
+        return [with_spot_prices(draft_of(code))]
     everything = bool(getattr(request.user, "is_staff", False))
-    return offered_versions(code, None if everything else visible_customers(person))
+    offered = offered_versions(code, None if everything else visible_customers(person))
+    return [with_spot_prices(version) for version in offered]
 
 
 @extend_schema(exclude=True)

@@ -138,6 +138,7 @@ class PriceTerms:
     tier_window: TierWindow = TierWindow.PERIOD
     windows: tuple[Window, ...] = ()
     series: tuple[tuple[int, Fraction], ...] = ()
+    market: str = ""
     demand: Demand | None = None
     active: tuple[int | None, int | None] = (None, None)
     fixed: Fraction = ZERO
