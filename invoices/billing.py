@@ -15,6 +15,7 @@ from accounts.audit import record
 from accounts.models import Customer
 from invoices import ledger, mailing
 from invoices.bounds import breaches
+from invoices.days import with_days
 from invoices.due import calendar_of, over_at
 from invoices.estimate import Estimate, preview
 from invoices.models import Invoice, InvoiceLine, Voiding
@@ -74,7 +75,8 @@ def _draft(customer: Customer, period: Period, *, whole_history: bool) -> tuple[
     _copy(invoice, customer, content)
     invoice.held = breaches(customer, content.lines, content.subtotal_minor, customer.currency)
     invoice.save()
-    rows = [_row(invoice, position, line) for position, line in enumerate(content.lines, start=1)]
+    lines = with_days(customer, content.lines)
+    rows = [_row(invoice, position, line) for position, line in enumerate(lines, start=1)]
     return invoice, InvoiceLine.objects.bulk_create(rows)
 
 

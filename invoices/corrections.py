@@ -56,13 +56,13 @@ def charged_before(customer: Customer, period: Period) -> list[Line]:
         invoice__in=Invoice.objects.final().filter(customer=customer, period_start__gte=period.end),
         kind=InvoiceLine.Kind.CORRECTION,
     )
-    entries = _by_charge(corrected.filter(period_start__gte=period.start, period_start__lt=period.end))
+    entries = by_charge(corrected.filter(period_start__gte=period.start, period_start__lt=period.end))
     as_billed = Invoice(period_start=period.start, period_end=period.end, timezone=customer.timezone, currency=customer.currency)
     lines = []
     for entry in entries.values():
         if entry.line.invoice.currency != customer.currency:
             raise CurrencyError(f"{entry.line.invoice} has charged for {_name_of(as_billed)} in {entry.line.invoice.currency}.")
-        line = _difference(as_billed, None, entry)
+        line = difference(as_billed, None, entry)
         lines += [_taken_off(line, entry)] if line else []
     return lines
 
@@ -83,7 +83,7 @@ def _corrections_of(
     billed = billed_within(all_billed, Period(invoice.period_start, invoice.period_end))
     rated = rated_again(customer, invoice, agreed, billed)
     for key in dict.fromkeys([*rated, *billed]):
-        line = _difference(invoice, rated.get(key), billed.get(key))
+        line = difference(invoice, rated.get(key), billed.get(key))
         if line is None:
             continue
         if invoice.currency != customer.currency:
@@ -113,10 +113,11 @@ def billed_since(customer: Customer, since: datetime) -> Mapping[str, Billed]:
     """Return what was charged for each price over each span since an instant, by its own line and by later corrections."""
     final = Invoice.objects.final().filter(customer=customer)
     lines = InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since)
-    return _by_charge(lines.exclude(kind=InvoiceLine.Kind.ONE_OFF))  # Nobody rates those anew.
+    return by_charge(lines.exclude(kind=InvoiceLine.Kind.ONE_OFF))  # Nobody rates those anew.
 
 
-def _by_charge(lines: QuerySet[InvoiceLine]) -> dict[str, Billed]:
+def by_charge(lines: QuerySet[InvoiceLine]) -> dict[str, Billed]:
+    """Return what lines have charged for each price over each span, in the order of their invoices."""
     billed: dict[str, Billed] = {}
     for line in lines.select_related("invoice").order_by("invoice__period_start", "invoice_id", "position"):
         entry = billed.setdefault(line.charge_key, Billed(line))
@@ -142,7 +143,7 @@ def _as_billed(parts: list[Part], billed: Mapping[str, Billed]) -> list[Part]:
     ]
 
 
-def _difference(invoice: Invoice, rated: Line | None, billed: Billed | None) -> Line | None:
+def difference(invoice: Invoice, rated: Line | None, billed: Billed | None) -> Line | None:
     """Return what is still owed for one price, or None. Without a rated line all that was billed is given back."""
     base = rated or (_line_of(billed.line) if billed else None)
     charged_minor, charged_quantity = (billed.amount_minor, billed.quantity) if billed else (0, 0)

@@ -15,10 +15,11 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from accounts.models import Customer
+from invoices.ahead import less_billed, month_after, next_fees
 from invoices.catalogue import contracts
 from invoices.conditions import Conditions, conditions_of, one_off_lines
 from invoices.corrections import charged_before, corrections
-from invoices.gather import billing_period, check_currency, gather, machine_usage, parts_of, quarter_after
+from invoices.gather import billing_period, check_currency, machine_usage, parts_of, quarter_after
 from invoices.levels import Exact, before
 from invoices.money import amount_text, from_minor, rounded_text
 from invoices.parts import slices
@@ -118,12 +119,14 @@ def estimate(customer: Customer, at: datetime | None = None, recent: Estimate | 
     period = billing_period(customer, moment)
     oldest = _oldest_open(period)
     known = recent if recent is not None and (recent.period, recent.currency) == (period, customer.currency) else None
-    agreed = contracts(customer, period if known else Period(oldest - LONGEST_PERIOD, period.end))  # For the closed ones, too.
+    first = period.start if known else oldest - LONGEST_PERIOD  # For the closed ones, too.
+    agreed = contracts(customer, Period(first, month_after(customer, period).end))
     pieces = slices(agreed, period)
     check_currency(pieces, customer.currency)
     parts = parts_of(customer, pieces, moment)
     late = known.corrections if known else corrections(customer, period, oldest, agreed)
-    lines = (*rate(parts, period, customer.zone), *one_off_lines(customer, period), *late)
+    own = less_billed(customer, period, rate(parts, period, customer.zone))
+    lines = (*own, *next_fees(customer, period, agreed), *one_off_lines(customer, period), *late)
     per_hour = _per_hour(customer, period, parts, moment)
     conditions = conditions_of(customer, period)
     return Estimate(customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour, conditions)
@@ -135,8 +138,12 @@ def preview(customer: Customer, period: Period, *, whole_history: bool = False) 
     With `whole_history` every closed period is looked through for late usage, not only those that a machine can still add to.
     """
     late = corrections(customer, period, None if whole_history else _oldest_open(period))
+    agreed = contracts(customer, Period(period.start, month_after(customer, period).end))
+    pieces = slices(agreed, period)
+    check_currency(pieces, customer.currency)
+    own = less_billed(customer, period, rate(parts_of(customer, pieces), period, customer.zone))
     items = one_off_lines(customer, period)
-    lines = (*rate(gather(customer, period), period, customer.zone), *items, *charged_before(customer, period), *late)
+    lines = (*own, *next_fees(customer, period, agreed), *items, *charged_before(customer, period), *late)
     conditions = conditions_of(customer, period)
     return Estimate(customer.code, customer.currency, customer.timezone, period, now(), lines, None, conditions)
 

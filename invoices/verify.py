@@ -6,6 +6,7 @@ Usage that came after an invoice is no difference where later invoices have bill
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from invoices.ahead import fees_ahead, month_after
 from invoices.catalogue import contracts
 from invoices.corrections import Billed, billed_since, billed_within, rated_again
 from invoices.issued import Invoice, InvoiceLine
@@ -63,10 +64,12 @@ def _sums(invoice: Invoice, lines: list[InvoiceLine]) -> Finding:
 def _lines(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[Finding]:
     customer, period = invoice.customer, Period(invoice.period_start, invoice.period_end)
     billed = billed_within(billed_since(customer, period.start), period)
-    rated = rated_again(customer, invoice, contracts(customer, period), billed)
+    agreed = contracts(customer, Period(period.start, month_after(customer, period).end))
+    rated = rated_again(customer, invoice, agreed, billed)
+    ahead = {line.charge_key: line for line in fees_ahead(customer, period, agreed)}
     for line in lines:
         if line.kind not in SELF_EVIDENT | BOOKED_LATER:
-            yield _line(line, rated.get(line.charge_key), billed.get(line.charge_key))
+            yield _line(line, (rated | ahead).get(line.charge_key), billed.get(line.charge_key))
     known = {line.charge_key for line in lines} | set(billed)
     for key, owed in rated.items():
         if key not in known and owed.amount_minor:

@@ -221,7 +221,8 @@ def test_the_estimate_at_the_last_instant_is_the_invoice(customer: Customer, mac
     invoice = final(customer)
 
     assert last.total_minor == invoice.total_minor == 900 + 880 + 241
-    assert [line.derivation for line in last.lines] == [line.derivation for line in invoice.lines.all()]
+    kept = [{key: value for key, value in line.derivation.items() if key != "days"} for line in invoice.lines.all()]
+    assert [line.derivation for line in last.lines] == kept
 
 
 def test_usage_that_no_published_price_covers_is_an_error_and_not_free(customer: Customer) -> None:

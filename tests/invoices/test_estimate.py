@@ -47,13 +47,13 @@ def test_the_cost_per_hour_is_that_of_the_last_four_quarters(customer: Customer,
     assert estimate(customer, OCTOBER.start + timedelta(minutes=59)).per_hour is None
 
 
-def test_an_estimate_takes_thirteen_queries_however_many_machines(
+def test_an_estimate_takes_fourteen_queries_however_many_machines(
     customer: Customer, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(12):
         used(a_machine(customer, f"m{number}"), OCTOBER.start, cpu_ms=HOUR_MS)
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         live = estimate(customer, OCTOBER.start + timedelta(hours=2))
 
     assert live.total_minor == 948

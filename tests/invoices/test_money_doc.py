@@ -69,4 +69,4 @@ def test_every_key_of_a_derivation_is_in_the_text() -> None:
     usage = rated({"model": "package", "meter": "cpu", "package_size": "1", "package_price": "1"}, cpu="1")[0].derivation
     fee = rated(FEE)[0].derivation
 
-    assert {key for key in {*usage, *fee, *usage["tiers"][0]} - {"currency"} if f"`{key}`" not in DOC} == set()
+    assert {key for key in {*usage, *fee, *usage["tiers"][0], "days", "first"} - {"currency"} if f"`{key}`" not in DOC} == set()
