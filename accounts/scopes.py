@@ -27,6 +27,7 @@ ROOMS = {
     "samples": Room("usage"),
     "estimate": Room("invoices"),
     "invoices": Room("invoices"),
+    "credit-notes": Room("invoices"),
     "wallet": Room("invoices"),
     "plans": Room("plans"),
     "quotes": Room("plans", asks=True),

@@ -7,7 +7,9 @@ from accounts.api import CustomerList, NoSuchPage
 from accounts.people_api import AuditList, CustomerDetail, KeyDetail, KeyList, MemberDetail, MemberList
 from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
 from invoices.books_api import InvoiceFile, InvoicePayments, InvoiceUbl, WalletDetail
+from invoices.credit_notes_api import CreditNoteCsv, CreditNoteDetail, CreditNotePdf, CreditNoteUbl, CreditNoteXml
 from invoices.quote_api import BareQuotes, Quotes
+from invoices.subscriptions_api import SubscriptionDetail, SubscriptionList
 from usage.agent_api import ChangeKey, Enrol, Forward, Sync
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
 from usage.completeness_api import MachineCompleteness
@@ -55,6 +57,13 @@ urlpatterns: list[URLPattern] = [
     path("v1/invoices/<slug:number>/xml", InvoiceFile.as_view(), name="api-invoice-xml"),
     path("v1/invoices/<slug:number>/ubl", InvoiceUbl.as_view(), name="api-invoice-ubl"),
     path("v1/invoices/<slug:number>/payments/", InvoicePayments.as_view(), name="api-invoice-payments"),
+    path("v1/credit-notes/<slug:note>/", CreditNoteDetail.as_view(), name="api-credit-note"),
+    path("v1/credit-notes/<slug:note>/pdf", CreditNotePdf.as_view(), name="api-credit-note-pdf"),
+    path("v1/credit-notes/<slug:note>/csv", CreditNoteCsv.as_view(), name="api-credit-note-csv"),
+    path("v1/credit-notes/<slug:note>/xml", CreditNoteXml.as_view(), name="api-credit-note-xml"),
+    path("v1/credit-notes/<slug:note>/ubl", CreditNoteUbl.as_view(), name="api-credit-note-ubl"),
+    path("v1/subscriptions/", SubscriptionList.as_view(), name="api-subscriptions"),
+    path("v1/subscriptions/<int:pk>/", SubscriptionDetail.as_view(), name="api-subscription"),
     path("v1/wallet/", WalletDetail.as_view(), name="api-wallet"),
     path("v1/enrol/", Enrol.as_view(), name="api-enrol"),
     path("v1/agent/key/", ChangeKey.as_view(), name="api-agent-key"),

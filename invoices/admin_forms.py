@@ -5,14 +5,12 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.forms.models import construct_instance
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from accounts.models import Customer
 from invoices import publishing
-from invoices.models import Subscription
 from invoices.money import decimal_text, parse_decimal
 from invoices.terms import Model, units_of
 
@@ -122,7 +120,7 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
             publishing.check_unbilled(wanted)
         except publishing.PlanError as error:
             raise ValidationError(str(error)) from error
-        other = _other_plan_beside(self.instance, wanted)
+        other = publishing.plan_beside(self.instance, wanted)
         if other is not None and not cleaned.get("side_by_side"):
             until = f"{other.end:%Y-%m-%d %H:%M} UTC" if other.end else "an open end"
             self.add_error(
@@ -131,16 +129,3 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
                 f" would both bill the same usage: end {other.plan} first, or tick this.",
             )
         return cleaned
-
-
-def _other_plan_beside(before: Subscription, wanted: Subscription) -> Subscription | None:
-    """A subscription to another plan in the same time. To shorten one adds no time, so it asks nothing."""
-    earlier = before.pk is None or wanted.start < before.start
-    later = before.end is not None and (wanted.end is None or wanted.end > before.end)
-    if not (earlier or later):
-        return None
-    others = (
-        Subscription.objects.filter(customer=wanted.customer_id).exclude(plan=wanted.plan_id).select_related("customer", "plan")
-    )
-    before_end = Q() if wanted.end is None else Q(start__lt=wanted.end)
-    return others.filter(before_end, Q(end__isnull=True) | Q(end__gt=wanted.start)).first()

@@ -40,6 +40,13 @@ _TOTALS = {
     "credit": _euros("0.00"),
     "total": _euros("12.50"),
 }
+_CREDIT_NOTE = {
+    "number": "CN-2026-0001",
+    "issued_on": "2026-12-09",
+    "reason": "Outage of 3 November",
+    "total": _euros("1.19"),
+    "to_wallet": _euros("0.00"),
+}
 _INVOICE = {
     "number": "CH-2026-0001",
     "customer": "acme",
@@ -83,18 +90,22 @@ INVOICE_DETAIL = _answer(
             }
         ],
         "payments": [{"reference": "bank-20261208-17", "received_on": "2026-12-08", "amount": _euros("5.00")}],
-        "credit_notes": [
-            {
-                "number": "CN-2026-0001",
-                "issued_on": "2026-12-09",
-                "reason": "Outage of 3 November",
-                "total": _euros("1.19"),
-                "to_wallet": _euros("0.00"),
-            }
-        ],
+        "credit_notes": [_CREDIT_NOTE],
         "seller": {"name": "Corehour Systems", "address": "", "tax_id": ""},
         "buyer": {"name": "Acme GmbH", "address": "Hauptstr. 1\n10115 Berlin", "tax_id": "DE123456789"},
         "lines": [_LINE],
+    },
+)
+CREDIT_NOTE = _answer(
+    "A part of a line given back",
+    {
+        **_CREDIT_NOTE,
+        "invoice": "CH-2026-0001",
+        "customer": "acme",
+        "lines": [{"position": 1, "name": "CPU", "amount": _euros("1.00")}],
+        "subtotal": _euros("1.00"),
+        "taxes": [{"name": "USt", "category": "S", "percent": "19", "reason": "", "base": _euros("1.00"), "tax": _euros("0.19")}],
+        "tax": _euros("0.19"),
     },
 )
 PLANS = _answer(
@@ -144,6 +155,13 @@ CSV = OpenApiExample(
     "Lines and totals",
     "line,kind,meter,period_start,period_end,quantity,unit,amount,currency,plan,version\r\n"
     "CPU,usage,cpu,2026-10-31T23:00:00+00:00,2026-11-30T23:00:00+00:00,250.000,core-hour,10.50,EUR,Cloud,1\r\n",
+    media_type="text/csv",
+    response_only=True,
+    status_codes=["200"],
+)
+CREDIT_NOTE_CSV = OpenApiExample(
+    "Lines and totals",
+    "line,amount,currency,credit_note,invoice\r\nCPU,1.00,EUR,CN-2026-0001,CH-2026-0001\r\n",
     media_type="text/csv",
     response_only=True,
     status_codes=["200"],

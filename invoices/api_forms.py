@@ -212,9 +212,9 @@ def invoice_detail_json(invoice: Invoice) -> dict[str, Any]:
         **invoice_json(invoice),
         "content_hash": invoice.content_hash,
         "discounts": [{"name": one["name"], "amount": money(one["amount_minor"], invoice.currency)} for one in invoice.discounts],
-        "taxes": [_tax_json(tax, invoice.currency) for tax in invoice.taxes],
+        "taxes": [tax_json(tax, invoice.currency) for tax in invoice.taxes],
         "payments": [payment_json(payment) for payment in invoice.payments.all()],
-        "credit_notes": [_credit_note_json(note, invoice.currency) for note in invoice.credit_notes.all()],
+        "credit_notes": [credit_note_json(note, invoice.currency) for note in invoice.credit_notes.all()],
         "seller": _party_json(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
         "buyer": _party_json(invoice.customer_name, invoice.customer_address, invoice.customer_tax_id),
         "lines": lines,
@@ -252,13 +252,15 @@ def _entry_json(entry: LedgerEntry) -> dict[str, Any]:
     }
 
 
-def _tax_json(tax: dict[str, Any], currency: str) -> dict[str, Any]:
+def tax_json(tax: dict[str, Any], currency: str) -> dict[str, Any]:
+    """A tax as charged, as TaxSerializer describes it."""
     amounts = {"base": money(tax["base_minor"], currency), "tax": money(tax["tax_minor"], currency)}
     words = {key: tax[key] for key in ("name", "category", "reason")}
     return {**words, "percent": decimal_text(tax["rate_micro"], 4), **amounts}
 
 
-def _credit_note_json(note: CreditNote, currency: str) -> dict[str, Any]:
+def credit_note_json(note: CreditNote, currency: str) -> dict[str, Any]:
+    """What was given back, as CreditNoteSerializer describes it."""
     return {
         "number": note.number,
         "issued_on": note.issued_on,

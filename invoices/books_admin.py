@@ -5,17 +5,20 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
 
 from accounts.admin_parts import Desk, ReadOnlyDesk, ReadOnlyRows, action, display
 from accounts.models import User
-from invoices import ledger
+from invoices import credit_note_documents, ledger
 from invoices.admin_forms import MovementForm
 from invoices.books import CreditNote, InvoiceRun, LedgerEntry, OneOffItem, RunItem
 from invoices.conditions import ITEM_KEY
 from invoices.display import money
+from invoices.einvoice import EInvoiceError
 from invoices.issued import InvoiceLine
 from invoices.money import parse_decimal, places_of
 
@@ -25,7 +28,7 @@ STATES = {"Waiting": "info", "Done": "success", "Parked": "danger"}
 class CreditNoteAdmin(ReadOnlyDesk):
     """Credit notes, newest first."""
 
-    list_display = ("number", "invoice", "total", "reason", "issued_on", "issued_by")
+    list_display = ("number", "invoice", "total", "reason", "issued_on", "issued_by", "paper")
     list_select_related = ("invoice", "invoice__voiding")
     search_fields = ("number", "invoice__number", "invoice__customer_name", "reason")
     csv_fields = ("number", "invoice__number", "reason", "subtotal_minor", "tax_minor", "total_minor", "issued_on")
@@ -33,6 +36,29 @@ class CreditNoteAdmin(ReadOnlyDesk):
     @display(description="Total", ordering="total_minor")
     def total(self, note: CreditNote) -> str:
         return money(note.total_minor, note.invoice.currency, note.invoice.locale)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.document)
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<int:pk>/<str:kind>", view, name="invoices_creditnote_document"), *urls]
+
+    @display(description="Documents")
+    def paper(self, note: CreditNote) -> SafeString:
+        kinds = credit_note_documents.KINDS
+        links = ((reverse("admin:invoices_creditnote_document", args=[note.pk, kind]), kind.upper()) for kind in kinds)
+        return format_html_join(" ", '<a href="{}">{}</a>', links)
+
+    def document(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+        """Answer with a credit note for whoever may look at them."""
+        note = get_object_or_404(CreditNote, pk=pk) if self.has_view_permission(request) else None
+        if note is None or kind not in credit_note_documents.KINDS:
+            return HttpResponse(status=404)
+        try:
+            file = credit_note_documents.file_of(note, kind)
+        except EInvoiceError as error:
+            return HttpResponse(str(error), content_type="text/plain; charset=utf-8", status=409)
+        disposition = f'attachment; filename="{file.name}"'
+        return HttpResponse(file.content, content_type=file.kind, headers={"Content-Disposition": disposition})
 
 
 class LedgerAdmin(ReadOnlyDesk):

@@ -1,17 +1,23 @@
-"""Every word and number that an invoice's document shows, as plain JSON, from the invoice's own rows."""
+"""Every word and number that an invoice's document shows, as plain JSON, from the invoice's own rows.
+
+In the language that is active; whoever makes a document speaks its customer's.
+"""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
 from accounts import formats
 from invoices import display
-from invoices.corrections import period_name
 from invoices.models import Invoice, InvoiceLine
-from invoices.money import parse_decimal
-from usage.meters import MS_PER_HOUR
+from invoices.money import parse_decimal, rounded_text
+from invoices.wording import plan_words
+from usage.meters import METERS, MS_PER_HOUR
 from usage.periods import Period
 
 CHART_ROWS = 8
@@ -21,16 +27,17 @@ def content(invoice: Invoice) -> dict[str, Any]:
     """Return every word and number of the document."""
     lines = list(invoice.lines.all())
     return {
-        "title": f"Invoice {invoice.number}" if invoice.number else "Draft invoice",
+        "title": _("Invoice %(number)s") % {"number": invoice.number} if invoice.number else _("Draft invoice"),
         "banner": _banner(invoice),
-        "seller": _party(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
-        "customer": _party(invoice.customer_name, invoice.customer_address, invoice.customer_tax_id),
+        "seller": party(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
+        "customer": party(invoice.customer_name, invoice.customer_address, invoice.customer_tax_id),
         "facts": _facts(invoice),
         "lines": [_line(invoice, line) for line in lines],
         "totals": _totals(invoice),
         "total": display.money(invoice.total_minor, invoice.currency, invoice.locale),
         "note": _note(invoice),
         "chart": _chart(invoice, lines),
+        "days": [_days(invoice, line) for line in lines if line.derivation.get("days")],
         "seal": invoice.content_hash,
         "appendix": [_explanation(invoice, line) for line in lines if line.derivation],
     }
@@ -38,27 +45,30 @@ def content(invoice: Invoice) -> dict[str, Any]:
 
 def _banner(invoice: Invoice) -> str:
     if invoice.state == Invoice.State.DRAFT:
-        return f"Draft. Not an invoice: {'it is held for review' if invoice.waits else 'amounts may still change'}."
-    return "Void. Nothing is to be paid." if hasattr(invoice, "voiding") else ""
+        if invoice.waits:
+            return _("Draft. Not an invoice: it is held for review.")
+        return _("Draft. Not an invoice: amounts may still change.")
+    return _("Void. Nothing is to be paid.") if hasattr(invoice, "voiding") else ""
 
 
-def _party(name: str, address: str, tax_id: str) -> dict[str, Any]:
+def party(name: str, address: str, tax_id: str) -> dict[str, Any]:
+    """Return who it is from or to."""
     return {"name": name, "address": [row for row in address.splitlines() if row], "tax_id": tax_id}
 
 
 def _facts(invoice: Invoice) -> list[list[str]]:
     period, zone = Period(invoice.period_start, invoice.period_end), ZoneInfo(invoice.timezone)
     hours = display.quantity(str(period.length_ms // MS_PER_HOUR), invoice.locale)
-    issued = [["Issued", display.day(invoice.issued_on, invoice.locale)]] if invoice.issued_on else []
-    due = [["Due", display.day(invoice.due_on, invoice.locale)]] if invoice.due_on else []
-    plans = [f"{plan['name']}, version {plan['version']}" for plan in invoice.plans]
+    issued = [[_("Issued"), display.day(invoice.issued_on, invoice.locale)]] if invoice.issued_on else []
+    due = [[_("Due"), display.day(invoice.due_on, invoice.locale)]] if invoice.due_on else []
+    plans = [plan_words(plan["name"], plan["version"]) for plan in invoice.plans]
     return [
         *issued,
         *due,
-        ["Period", period_name(period, zone)],
-        ["Time zone", f"{invoice.timezone}, {hours} hours"],
-        *([["Plan", "; ".join(plans)]] if plans else []),
-        ["Customer", invoice.customer_code],
+        [_("Period"), _period(period, zone, invoice.locale)],
+        [_("Time zone"), _("%(zone)s, %(hours)s hours") % {"zone": invoice.timezone, "hours": hours}],
+        *([[_("Plan"), "; ".join(plans)]] if plans else []),
+        [_("Customer"), invoice.customer_code],
     ]
 
 
@@ -67,7 +77,7 @@ def _line(invoice: Invoice, line: InvoiceLine) -> dict[str, str]:
         "name": line.name,
         "remark": _remark(invoice, line),
         "quantity": display.quantity(line.quantity_text, invoice.locale) if line.quantity_text else "",
-        "unit": line.unit,
+        "unit": _(line.unit) if line.unit else "",
         "amount": display.money(line.amount_minor, invoice.currency, invoice.locale),
     }
 
@@ -80,32 +90,32 @@ def _remark(invoice: Invoice, line: InvoiceLine) -> str:
         invoice.period_start,
         invoice.period_end,
     ):
-        zone = ZoneInfo(invoice.timezone)
-        remarks.append(f"{_moment(line.period_start, zone)} to {_moment(line.period_end, zone)}, version {line.plan_version}")
+        span = _span(invoice, line) | {"version": line.plan_version}
+        remarks.append(_("%(start)s to %(end)s, version %(version)s") % span)
     if derivation.get("machine_class"):
-        remarks.append(f"machines of class {derivation['machine_class']}")
+        remarks.append(_("machines of class %(name)s") % {"name": derivation["machine_class"]})
     if derivation.get("included", "0") != "0":
-        remarks.append(f"first {display.quantity(derivation['included'], invoice.locale)} {line.unit} included")
+        remarks.append(_("first %(quantity)s %(unit)s included") % _sized(invoice, line, "included"))
     return "; ".join(remarks)
 
 
 def _totals(invoice: Invoice) -> list[list[str]]:
     """What stands between the lines and the total, which is set apart; nothing where that is all there is."""
     rows = [(discount["name"], -discount["amount_minor"]) for discount in invoice.discounts]
-    rows += [(_tax_name(invoice, tax), tax["tax_minor"]) for tax in invoice.taxes]
+    rows += [(tax_name(invoice, tax), tax["tax_minor"]) for tax in invoice.taxes]
     if invoice.credit_minor:
-        rows.append(
-            ("Paid from your credit" if invoice.credit_minor > 0 else "Carried over to your credit", -invoice.credit_minor)
-        )
+        name = _("Paid from your credit") if invoice.credit_minor > 0 else _("Carried over to your credit")
+        rows.append((name, -invoice.credit_minor))
     if rows:
-        rows.insert(0, ("Subtotal", invoice.subtotal_minor))
+        rows.insert(0, (_("Subtotal"), invoice.subtotal_minor))
     return [[name, display.money(amount, invoice.currency, invoice.locale)] for name, amount in rows]
 
 
-def _tax_name(invoice: Invoice, tax: Mapping[str, Any]) -> str:
+def tax_name(invoice: Invoice, tax: Mapping[str, Any]) -> str:
     """The tax with its rate and whether the prices hold it: "19 % USt, included"."""
     rate = formats.percent(Fraction(tax["rate_micro"], 10**6), 2, invoice.locale)
-    return f"{rate} {tax['name'] or 'tax'}{', included' if invoice.tax_included else ''}"
+    name = f"{rate} {tax['name']}" if tax["name"] else _("%(rate)s tax") % {"rate": rate}
+    return name + (_(", included") if invoice.tax_included else "")
 
 
 def _chart(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[list[Any]]:
@@ -118,13 +128,29 @@ def _chart(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[list[Any]]:
     ]
 
 
+def _days(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
+    """What was used of a meter on each day: its name and unit, the highest day, and each day in thousandths of that."""
+    told, meter = line.derivation["days"], METERS[line.meter]
+    highest = max(told["quantities"])
+    first = date.fromisoformat(told["first"])
+    top = display.quantity(rounded_text(Fraction(highest, meter.per_unit), 3), invoice.locale)
+    return {
+        "name": _(meter.name),
+        "top": _("at most %(quantity)s %(unit)s a day") % {"quantity": top, "unit": _(meter.unit)},
+        "first": display.day(first, invoice.locale),
+        "last": display.day(first + timedelta(days=len(told["quantities"]) - 1), invoice.locale),
+        "heights": [quantity * 1000 // highest if highest else 0 for quantity in told["quantities"]],
+    }
+
+
 def _note(invoice: Invoice) -> str:
     if invoice.due_on is None:
         return ""
-    reasons = " ".join(tax["reason"] for tax in invoice.taxes if tax["reason"])
+    reasons = " ".join(_(reason) for reason in [tax["reason"] for tax in invoice.taxes] if reason)
     if invoice.total_minor <= 0:
-        return f"Nothing is to be paid. {reasons}".strip()
-    return f"Please pay by {display.day(invoice.due_on, invoice.locale)}, quoting {invoice.number}. {reasons}".strip()
+        return " ".join([_("Nothing is to be paid."), reasons]).strip()
+    asked = _("Please pay by %(day)s, quoting %(number)s.")
+    return " ".join([asked % {"day": display.day(invoice.due_on, invoice.locale), "number": invoice.number}, reasons]).strip()
 
 
 def _explanation(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
@@ -134,7 +160,7 @@ def _explanation(invoice: Invoice, line: InvoiceLine) -> dict[str, Any]:
         "name": line.name,
         "amount": display.money(line.amount_minor, invoice.currency, invoice.locale),
         "facts": _line_facts(invoice, line),
-        "unit": line.unit,
+        "unit": _(line.unit) if line.unit else "",
         "tiers": [_tier(invoice, tier) for tier in derivation.get("tiers", ())],
         "sum": _sum(invoice, derivation),
         "machines": [_machine(invoice, line, machine) for machine in derivation.get("machines", ())],
@@ -145,49 +171,60 @@ def _line_facts(invoice: Invoice, line: InvoiceLine) -> list[list[str]]:
     derivation, zone = line.derivation, ZoneInfo(invoice.timezone)
     plan = derivation["plan"]
     since = datetime.fromisoformat(plan["effective_from"]).astimezone(zone).date()
+    told = {"name": plan["name"], "version": plan["version"], "day": display.day(since, invoice.locale)}
     facts = [
         [
-            "Span",
-            f"{_moment(line.period_start, zone)} to {_moment(line.period_end, zone)}, {derivation['window']['hours']} hours",
+            _("Span"),
+            _("%(start)s to %(end)s, %(hours)s hours") % (_span(invoice, line) | {"hours": derivation["window"]["hours"]}),
         ],
-        ["Plan", f"{plan['name']}, version {plan['version']}, in force since {display.day(since, invoice.locale)}"],
+        [_("Plan"), _("%(name)s, version %(version)s, in force since %(day)s") % told],
     ]
     if derivation.get("coverage"):
-        facts.append(["Coverage", _coverage(derivation["coverage"], invoice.locale)])
+        facts.append([_("Coverage"), _coverage(derivation["coverage"], invoice.locale)])
     if derivation.get("included", "0") != "0":
-        facts.append(["Included", f"{display.quantity(derivation['included'], invoice.locale)} {line.unit} come off first"])
+        facts.append([_("Included"), _("%(quantity)s %(unit)s come off first") % _sized(invoice, line, "included")])
     if derivation.get("package_size"):
-        facts.append(
-            ["Package", f"{display.quantity(derivation['package_size'], invoice.locale)} {line.unit}, started ones count"]
-        )
+        facts.append([_("Package"), _("%(quantity)s %(unit)s, started ones count") % _sized(invoice, line, "package_size")])
     if derivation.get("share", "1") != "1":
-        facts.append(["Share", f"{derivation['share']} of the month's fee, {_PRORATION[derivation['proration']]}"])
+        how = _PRORATION[derivation["proration"]]
+        part = {"share": derivation["share"], "how": _(how)}
+        facts.append([_("Share"), _("%(share)s of the month's fee, %(how)s") % part])
     if derivation.get("correction"):
-        facts.append(["Correction", _correction(derivation["correction"], invoice)])
+        facts.append([_("Correction"), _correction(derivation["correction"], invoice)])
     return facts
 
 
-_PRORATION = {"none": "never prorated", "day": "by local calendar days", "second": "by elapsed seconds"}
+_PRORATION = {
+    "none": gettext_noop("never prorated"),
+    "day": gettext_noop("by local calendar days"),
+    "second": gettext_noop("by elapsed seconds"),
+}
 
 
 def _correction(correction: Mapping[str, Any], invoice: Invoice) -> str:
     """Usage that came late, in one sentence."""
-    symbol = invoice.currency
-    billed_by = ", ".join(correction["invoices"]) or "no invoice"
+    told = {
+        "billed": f"{correction['billed']} {invoice.currency}",
+        "rated": f"{correction['rated']} {invoice.currency}",
+        "period": correction["period"],
+        "invoices": ", ".join(correction["invoices"]) or _("no invoice"),
+    }
     if correction.get("taken_off"):
-        return (
-            f"{correction['billed']} {symbol} was billed for {correction['period']} by {billed_by} already and is taken off here."
-        )
-    return (
-        f"{correction['period']} comes to {correction['rated']} {symbol} with all usage known now;"
-        f" {correction['billed']} {symbol} was billed by {billed_by}."
-    )
+        return _("%(billed)s was billed for %(period)s by %(invoices)s already and is taken off here.") % told
+    return _("%(period)s comes to %(rated)s with all usage known now; %(billed)s was billed by %(invoices)s.") % told
 
 
 def _coverage(coverage: Mapping[str, int], locale: str) -> str:
     share = display.percent(coverage["covered_ms"], coverage["period_ms"], locale)
-    machines = "1 machine" if coverage["machines"] == 1 else f"{coverage['machines']} machines"
-    return f"{share} of {machines}, in {display.quantity(str(coverage['buckets']), locale)} quarter hours"
+    told = {"share": share, "count": coverage["machines"], "buckets": display.quantity(str(coverage["buckets"]), locale)}
+    return (
+        ngettext(
+            "%(share)s of %(count)d machine, in %(buckets)s quarter hours",
+            "%(share)s of %(count)d machines, in %(buckets)s quarter hours",
+            coverage["machines"],
+        )
+        % told
+    )
 
 
 def _tier(invoice: Invoice, tier: Mapping[str, Any]) -> list[str]:
@@ -205,8 +242,8 @@ def _tier(invoice: Invoice, tier: Mapping[str, Any]) -> list[str]:
 def _bounds(tier: Mapping[str, Any], locale: str) -> str:
     above = display.quantity(tier["above"], locale)
     if tier["up_to"] is None:
-        return "All" if tier["above"] == "0" else f"above {above}"
-    return f"{above} to {display.quantity(tier['up_to'], locale)}"
+        return _("All") if tier["above"] == "0" else _("above %(bound)s") % {"bound": above}
+    return _("%(low)s to %(high)s") % {"low": above, "high": display.quantity(tier["up_to"], locale)}
 
 
 def _sum(invoice: Invoice, derivation: Mapping[str, Any]) -> str:
@@ -226,6 +263,25 @@ def _machine(invoice: Invoice, line: InvoiceLine, machine: Mapping[str, Any]) ->
     return [machine["name"] or machine["code"], display.quantity(machine["units"], invoice.locale), share]
 
 
-def _moment(instant: datetime, zone: ZoneInfo) -> str:
+def _sized(invoice: Invoice, line: InvoiceLine, key: str) -> dict[str, str]:
+    """A quantity of the derivation with its unit, for a sentence."""
+    return {"quantity": display.quantity(line.derivation[key], invoice.locale), "unit": _(line.unit)}
+
+
+def _span(invoice: Invoice, line: InvoiceLine) -> dict[str, str]:
+    """Start and end of a line, for a sentence."""
+    zone = ZoneInfo(invoice.timezone)
+    return {"start": _moment(line.period_start, zone, invoice), "end": _moment(line.period_end, zone, invoice)}
+
+
+def _period(period: Period, zone: ZoneInfo, locale: str) -> str:
+    """A period as people name it: a month by its name, else its first and last day."""
+    first, end = period.start.astimezone(zone), period.end.astimezone(zone)
+    whole = (first.day, end.day) == (1, 1) and (first + timedelta(days=32)).month == end.month
+    return formats.day(period.start, zone, locale, "yMMMM") if whole else formats.span(period.start, period.end, zone, locale)
+
+
+def _moment(instant: datetime, zone: ZoneInfo, invoice: Invoice) -> str:
     local = instant.astimezone(zone)
-    return f"{local.day} {local:%B %Y}" if (local.hour, local.minute) == (0, 0) else f"{local.day} {local:%B %Y %H:%M}"
+    day = display.day(local.date(), invoice.locale)
+    return day if (local.hour, local.minute) == (0, 0) else f"{day} {local:%H:%M}"

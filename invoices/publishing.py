@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils.timezone import now
 
 from accounts.audit import record
@@ -109,6 +110,19 @@ def check_unbilled(subscription: Subscription) -> None:
             f"{last} has billed {subscription.customer} up to {last.period_end:%Y-%m-%d %H:%M} UTC;"
             " a subscription can start, end or be moved from then on only."
         )
+
+
+def plan_beside(before: Subscription | None, wanted: Subscription) -> Subscription | None:
+    """Return a subscription to another plan in the same time. To shorten one adds no time, so it asks nothing."""
+    if before is not None and before.pk is not None:
+        later = before.end is not None and (wanted.end is None or wanted.end > before.end)
+        if not (wanted.start < before.start or later):
+            return None
+    others = (
+        Subscription.objects.filter(customer=wanted.customer_id).exclude(plan=wanted.plan_id).select_related("customer", "plan")
+    )
+    before_end = Q() if wanted.end is None else Q(start__lt=wanted.end)
+    return others.filter(before_end, Q(end__isnull=True) | Q(end__gt=wanted.start)).first()
 
 
 def _first_change(before: Subscription | None, after: Subscription) -> datetime | None:

@@ -17,7 +17,8 @@ from accounts.models import ApiKey, Customer, User
 from accounts.people import issue_key
 from accounts.scopes import SCOPES
 from invoices.billing import draft, finalise
-from invoices.models import RatePlan
+from invoices.credit_notes import credit_amount
+from invoices.models import CreditNote, RatePlan
 from invoices.plan_file import read
 from invoices.publishing import publish, save_draft, subscribe
 from tests.cast import PASSWORD, a_bucket, a_customer, a_machine, a_member, signed_in
@@ -62,11 +63,13 @@ def bill(acme: Customer, bolt: Customer) -> tuple[str, int]:
     drafts = [draft(acme, month(2025, number, ZoneInfo("Europe/Berlin"))) for number in (10, 11)]
     assert drafts[0] is not None
     assert drafts[1] is not None
-    return str(finalise(drafts[0]).number), drafts[1].pk
+    invoice = finalise(drafts[0])
+    credit_amount(invoice, 1, "Outage")
+    return str(invoice.number), drafts[1].pk
 
 
 def build() -> World:
-    """Acme and Bolt, each with a machine, a plan, a quarter hour; Acme with a final invoice and a draft."""
+    """Acme and Bolt, each with a machine, a plan, a quarter hour; Acme with a final invoice, a credit note and a draft."""
     _number_anew()
     acme, bolt = a_customer("acme"), a_customer("bolt")
     number, _ = bill(acme, bolt)
@@ -108,6 +111,7 @@ def address(name: str, pattern: URLPattern, number: str) -> str:
     given: dict[str, Any] = {
         "code": "acme-1",
         "number": number,
+        "note": CreditNote.objects.values_list("number", flat=True).first() or "CN-1",
         "pk": 1,
         "act": "replay",
         "token": "x-y",
@@ -122,7 +126,7 @@ def address(name: str, pattern: URLPattern, number: str) -> str:
     args = {key: given.get(key, 1) for key in wanted}
     positional = [1] * (pattern.pattern.regex.groups - len(wanted))
     url = reverse(name, args=positional) if positional else reverse(name, kwargs=args)
-    asked = "" if name.startswith("admin:") or "code" in args or "number" in args else "?customer=acme"
+    asked = "" if name.startswith("admin:") or "code" in args or {"number", "note"} & set(args) else "?customer=acme"
     return url + QUERIES.get(name, "" if _takes_no_customer(name) else asked)
 
 

@@ -41,7 +41,8 @@ def test_an_example_is_true(world: World, request_line: str, printed: str) -> No
     expected = json.loads(printed) if printed else {}
     status = 400 if expected.get("status") == 400 else 200
 
-    answer = world.clients["key"].get(request_line.replace("CH-2026-0001", world.number))
+    note = world.number.replace("CH", "CN")
+    answer = world.clients["key"].get(request_line.replace("CH-2026-0001", world.number).replace("CN-2026-0001", note))
 
     assert answer.status_code == status, answer.content
     if printed:
@@ -78,6 +79,7 @@ def test_the_page_shows_every_operation() -> None:
     described = (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text()
     paths = re.findall(r"^  (/api/v1/\S+):$", described, re.MULTILINE)
     shown = [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for url, _ in EXAMPLES]
+    shown = [url.replace("CN-2026-0001", "{note}") for url in shown]
     shown += [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for _, url, *_ in CHANGES]
     shown = [re.sub(r"/(members|keys)/\d+/", r"/\1/{id}/", url.replace("customers/acme/", "customers/{code}/")) for url in shown]
 
