@@ -73,7 +73,7 @@ def budget_set(request: HttpRequest) -> HttpResponse:
         people.set_budget(customer, form.budget_minor())
         messages.success(request, _("Saved."))
     else:
-        messages.error(request, " ".join(form.errors["budget"]))
+        messages.error(request, " ".join(map(str, form.errors["budget"])))
     return redirect("settings")
 
 

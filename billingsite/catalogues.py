@@ -70,7 +70,7 @@ def refreshed(language: str) -> Catalog:
     known, fresh = read(language), Catalog(locale=language, creation_date=NO_DATE, revision_date=NO_DATE, fuzzy=False)
     for text, files in sorted(wanted(language).items(), key=lambda item: str(item[0])):
         message = known.get(text)
-        fresh.add(text, message.string if message else None, locations=[(file, None) for file in sorted(files)])
+        fresh.add(text, message.string if message else None, locations=[(file, 0) for file in sorted(files)])
     return fresh
 
 

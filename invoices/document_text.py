@@ -206,7 +206,7 @@ def _correction(correction: Mapping[str, Any], invoice: Invoice) -> str:
     told = {
         "billed": f"{correction['billed']} {invoice.currency}",
         "rated": f"{correction['rated']} {invoice.currency}",
-        "period": correction["period"],
+        "period": period_of(correction, ZoneInfo(invoice.timezone), invoice.locale),
         "invoices": ", ".join(correction["invoices"]) or _("no invoice"),
     }
     if correction.get("taken_off"):
@@ -272,6 +272,14 @@ def _span(invoice: Invoice, line: InvoiceLine) -> dict[str, str]:
     """Start and end of a line, for a sentence."""
     zone = ZoneInfo(invoice.timezone)
     return {"start": _moment(line.period_start, zone, invoice), "end": _moment(line.period_end, zone, invoice)}
+
+
+def period_of(correction: Mapping[str, Any], zone: ZoneInfo, locale: str) -> str:
+    """The period that a correction is for; lines of before its ends were kept say it as it was written then."""
+    if "period_start" not in correction:
+        return str(correction["period"])
+    start, end = (datetime.fromisoformat(correction[key]) for key in ("period_start", "period_end"))
+    return _period(Period(start, end), zone, locale)
 
 
 def _period(period: Period, zone: ZoneInfo, locale: str) -> str:

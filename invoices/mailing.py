@@ -150,7 +150,7 @@ def _receipt(payment: Payment) -> Letter:
         facts=(
             (_("Received"), _day(invoice, payment.received_on)),
             (_("Reference"), payment.reference),
-            (_("Amount"), words["amount"]),
+            (_("Amount"), _money(invoice, payment.amount_minor)),
         ),
         link=_link(invoice),
         foot=_foot(invoice),

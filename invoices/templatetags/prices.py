@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.template import Context
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts import formats
 from accounts.templatetags.words import reader_of
+from invoices.document_text import period_of
 from invoices.money import amount_text, parse_exact
 from usage.units import short_unit
 
@@ -71,6 +73,13 @@ def exact_money(context: Context, exact: str) -> str:
     places = _places(value)
     text = formats.money(_decimal(value, EXACT_DIGITS), reader.currency, reader.locale, max(2, places))
     return text if value == _decimal_fraction(value, places) else re.sub(r"(\d)(\D*)$", r"\1…\2", text)
+
+
+@register.simple_tag(takes_context=True)
+def corrected_period(context: Context, correction: dict[str, Any]) -> str:
+    """The period that a correction is for."""
+    reader = reader_of(context)
+    return period_of(correction, ZoneInfo(reader.timezone), reader.locale)
 
 
 @register.simple_tag

@@ -58,7 +58,8 @@ def test_a_final_invoice_is_mailed_with_its_pdf(invoice: Invoice) -> None:
 def test_the_html_says_the_same_and_fetches_nothing(invoice: Invoice) -> None:
     tasks.send_waiting_mail()
 
-    html, kind = sent().alternatives[0]
+    content, kind = sent().alternatives[0]
+    html = str(content)
     assert kind == "text/html"
     assert "<strong>€13.00</strong>" in html
     assert html.count("http") == html.count('href="http://localhost:8000/invoices/CH-2026-0001/"') == 1

@@ -265,7 +265,7 @@ def test_the_plan_is_said_in_plain_words() -> None:
     page = text_of(signed_in(a_member(acme)).get("/plan/").content.decode())
 
     assert "Base fee A fixed fee, by days where the plan holds for a part of the month €9.00 a month" in page
-    assert "Each part of a month’s core-hours at the price of its tier" in page
+    assert "Each part of a month’s usage at the price of its tier" in page
     assert "Up to 10 core‑h €0.0420" in page
     assert "Above 10 core‑h €0.0380" in page
 
