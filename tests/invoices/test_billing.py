@@ -276,7 +276,7 @@ def test_a_month_that_another_run_has_closed_holds_up_no_later_one(
     """The other run finalises October between this one's look at the open months and its draft."""
     customer = a_customer()
     subscribed(customer, plan, OCTOBER.start)
-    seen = billing.calendar_of
+    seen = calendar_of
 
     def seen_too_early(customer: Customer) -> Calendar:
         calendar = seen(customer)
