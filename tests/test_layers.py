@@ -70,7 +70,7 @@ ONLY_BY = {
         "usage.management.commands.rebuild_buckets",
     },
     "usage.ingest": {"usage.worker", "usage.desk", "usage.monitor", "usage.management.commands.consume_usage"},
-    "usage.desk": {"usage.rejected_admin", "usage.rejected_bulk", "usage.rejected_api", "usage.admin"},
+    "usage.desk": {"usage.rejected_admin", "usage.rejected_bulk", "usage.rejected_api", "usage.admin", "usage.early"},
 }
 
 
