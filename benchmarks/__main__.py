@@ -8,19 +8,38 @@ import json
 import sys
 from types import ModuleType
 
-from benchmarks import agents, chaos, footprint, fuzz, ingest, invoices, latency, live, memory, pages, sockets, year
+from benchmarks import (
+    agent_chaos,
+    agents,
+    chaos,
+    footprint,
+    forgery,
+    fuzz,
+    ingest,
+    invoices,
+    latency,
+    live,
+    memory,
+    pages,
+    sockets,
+    window,
+    year,
+)
 from benchmarks.programs import BenchmarkError
 from billingsite.broker import BrokerError
 from tests.postgres import PostgresMissing
 
 BENCHMARKS: dict[str, ModuleType] = {
     "agents": agents,
+    "agent-chaos": agent_chaos,
     "footprint": footprint,
+    "window": window,
     "ingest": ingest,
     "latency": latency,
     "memory": memory,
     "chaos": chaos,
     "fuzz": fuzz,
+    "forgery": forgery,
     "live": live,
     "sockets": sockets,
     "pages": pages,

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import psycopg
 
 from benchmarks.programs import prepare
 from billingsite.broker import EmbeddedKafka
-from billingsite.kafka_node import free_ports
+from billingsite.kafka_node import Node, free_ports
+from tests.agent.fault_proxy import Proxy, proxy, second_door
 from tests.postgres import postgres
 
 ENGINES = ("sqlite", "postgres")
@@ -80,13 +81,21 @@ class Place:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Place]:
-    """Start a broker in a new folder; afterwards neither is left."""
+def place(more: Callable[[Node], Mapping[str, object]] = lambda node: {}) -> Iterator[Place]:
+    """Start a broker in a new folder; afterwards neither is left. `more` adds to the broker's settings."""
     with tempfile.TemporaryDirectory(prefix="corehour-benchmark-") as name:
         folder = Path(name)
         say("starting a broker")
-        with EmbeddedKafka(folder / "kafka", port=free_ports(1)[0]) as broker:
+        with EmbeddedKafka(folder / "kafka", port=free_ports(1)[0], more=more) as broker:
             yield Place(folder, broker.bootstrap)
+
+
+@contextlib.contextmanager
+def place_behind_a_proxy() -> Iterator[tuple[Place, Proxy]]:
+    """Start a broker with a second door, which is the proxy's port: whoever enters there has the proxy's weather."""
+    inside, outside = free_ports(2)
+    with place(lambda node: second_door(node, inside, outside)) as where, proxy(outside, inside) as network:
+        yield where, network
 
 
 @contextlib.contextmanager

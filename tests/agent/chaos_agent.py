@@ -1,6 +1,8 @@
-"""An agent whose machine is a file: `python -m tests.agent.chaos_agent FILE [FLAGS]`. All else is the real one.
+"""An agent whose machine is a file: `python -m tests.agent.chaos_agent FILE`. All else is the real one.
 
 FILE holds {"cpu_ms", "net_rx", "boot", "clock_ms"}: counters since boot, the boot's name, how far the wall clock is off.
+Memory and disk are in use by the same amount all the time. Where FILE says how much has been "done" in all, each reading is
+noted in FILE.readings, as the time and what was done by then.
 """
 
 import json
@@ -14,10 +16,12 @@ from typing import Any
 
 from agent.config import load
 from agent.control import Server
-from agent.counters import Reading
+from agent.counters import MIB, Reading
 from agent.sampler import Clock
 from agent.samples import Host
 from agent.service import Service
+
+MEMORY_MIB, DISK_MIB = 512, 2_048
 
 
 class FileMachine:
@@ -30,12 +34,20 @@ class FileMachine:
         told: dict[str, Any] = json.loads(self.path.read_text())
         return told
 
+    def _note(self, done: dict[str, int]) -> None:
+        line = f"{time.time_ns() // 1_000_000} {json.dumps(done)}\n".encode()
+        file = os.open(self.path.with_suffix(".readings"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(file, line)  # In one piece: this process may be killed at any moment.
+        os.close(file)
+
     def host(self) -> Host:
         return Host(cores=1_000, memory_mib=1_024)
 
     def read(self) -> Reading:
         told = self.told()
-        return Reading(told["cpu_ms"], 0, 0, {"eth0": told["net_rx"]}, {}, {}, {})
+        if "done" in told:
+            self._note(told["done"])
+        return Reading(told["cpu_ms"], MEMORY_MIB * MIB, DISK_MIB * MIB, {"eth0": told["net_rx"]}, {}, {}, {})
 
 
 def main(path: Path) -> None:

@@ -1,10 +1,25 @@
-"""A place for an agent to work in: its own state folder, the real broker, an empty topic."""
+"""A place for an agent to work in: its own state folder, the real broker, an empty topic.
+
+The agent knows no database: of its tests only those that meet the server run on PostgreSQL too.
+"""
 
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.benchmarks.command import ENGINE
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if ENGINE != "postgres":
+        return
+    apart = {item for item in items if HERE in item.path.parents and item.get_closest_marker("django_db") is None}
+    config.hook.pytest_deselected(items=list(apart))
+    items[:] = [item for item in items if item not in apart]
 
 
 @pytest.fixture

@@ -1,19 +1,27 @@
-"""A network between agent and broker that can be cut or swallow everything, at a word."""
+"""A network between two programs that can be cut or swallow everything, at a word."""
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from billingsite.kafka_node import HOST, Node
 
 
 class Proxy:
-    """Listens on a port and passes on to another. `mode`: open, cut (refuses and drops), or hole (accepts, passes nothing on)."""
+    """Listens on a port and passes on to another. `mode`: open, cut (refuses and drops), or hole.
+
+    A hole takes everything and hands on nothing, until the network is open again: what was under way then arrives.
+    """
 
     def __init__(self, listen: int, target: int) -> None:
         self.mode = "open"
+        self.port = listen
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", listen))
+        self._flows = threading.Event()
+        self._flows.set()
+        self._listener = socket.create_server((HOST, listen))
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -21,17 +29,18 @@ class Proxy:
         self.mode = mode
         if mode == "cut":
             self._drop()
+        (self._flows.clear if mode == "hole" else self._flows.set)()
 
     def close(self) -> None:
         self._listener.close()
-        self._drop()
+        self.set("cut")
 
     def _drop(self) -> None:
-        for one in self._open:
+        dropped, self._open = self._open, []
+        for one in dropped:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
-        self._open.clear()
 
     def _accept(self) -> None:
         while True:
@@ -43,7 +52,7 @@ class Proxy:
                 client.close()
                 continue
             try:
-                server = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+                server = socket.create_connection((HOST, self._target), timeout=5)
             except OSError:
                 client.close()
                 continue
@@ -55,8 +64,8 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
-                if self.mode == "open":
-                    sink.sendall(data)
+                self._flows.wait()
+                sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -69,3 +78,15 @@ def proxy(listen: int, target: int) -> Iterator[Proxy]:
         yield made
     finally:
         made.close()
+
+
+def second_door(node: Node, inside: int, outside: int) -> Mapping[str, object]:
+    """Settings for a broker that is also reached at `outside`, where a proxy listens that passes on to `inside`.
+
+    A broker tells its clients where it is: behind a proxy it has to name the proxy, or they go past it.
+    """
+    return {
+        "listeners": f"PLAINTEXT://{HOST}:{node.port},PROXIED://{HOST}:{inside},CONTROLLER://{HOST}:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{node.port},PROXIED://{HOST}:{outside}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    }

@@ -84,8 +84,8 @@ def test_once_sends_what_waited_too(kafka_bootstrap: str, topic: str) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.usefixtures("agent_environment")
-def test_killed_ten_times_it_loses_and_doubles_nothing(kafka_bootstrap: str, topic: str, state: Path) -> None:
-    for _ in range(10):
+def test_killed_again_and_again_it_loses_and_doubles_nothing(kafka_bootstrap: str, topic: str, state: Path) -> None:
+    for _ in range(4):  # `python -m benchmarks agent-chaos` does it fifty times.
         with running() as agent:
             await_true(lambda: status(state).get("written", 0) > 0 and status(state)["recent"])
             agent.send_signal(signal.SIGKILL)
@@ -95,7 +95,7 @@ def test_killed_ten_times_it_loses_and_doubles_nothing(kafka_bootstrap: str, top
     seqs = sorted(seq for _, _, seq in found)
     assert len({stream for _, stream, _ in found}) == 1
     assert seqs == list(range(len(seqs)))
-    assert len(seqs) >= 11
+    assert len(seqs) >= 5
     in_order = [found[identity] for identity in sorted(found, key=lambda identity: identity[2])]
     assert all(earlier["end"] <= later["start"] for earlier, later in zip(in_order, in_order[1:], strict=False))
 

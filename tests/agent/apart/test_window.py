@@ -4,30 +4,22 @@ import gc
 import os
 import random
 import shutil
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
 from agent.config import load
 from agent.control import Server
 from agent.modes import Mode
-from agent.publisher import Broker, Publisher
 from agent.service import Service
-from billingsite.broker import EmbeddedKafka, ensure_topic
-from billingsite.kafka_node import free_ports
-from tests.agent.fault_proxy import proxy
 
 pytest.importorskip("tkinter", reason="Python has no tkinter here")
-import tkinter as tk  # noqa: E402
 
-from agent.window import Window  # noqa: E402
 from agent.window_link import Link  # noqa: E402
-from agent.window_parts import DARK  # noqa: E402
+from tests.agent.screen import Screen, display, what_a_person_may_do  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -44,13 +36,8 @@ def screen() -> Iterator[str]:
     """A display that nobody sees."""
     if shutil.which("Xvfb") is None:
         pytest.skip("Xvfb is not installed: apt-get install xvfb")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as answer:
-            yield f":{answer.readline().strip()}"
-        server.terminate()
+    with display() as name:
+        yield name
 
 
 @pytest.fixture
@@ -72,50 +59,6 @@ def service(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     yield service
     stop.set()
     agent.join(15)
-
-
-class Screen:
-    """The window as a person has it: looks, clicks, types."""
-
-    def __init__(self, link: Link, display: str) -> None:
-        self.root = tk.Tk(screenName=display)
-        self.errors: list[BaseException] = []
-        self.root.report_callback_exception = self._report
-        self.link = link
-        link.start()
-        self.window = Window(self.root, link, DARK)
-        self.window.refresh()
-
-    def await_true(self, condition: Callable[[], object], within_s: float = 15.0) -> None:
-        deadline = time.monotonic() + within_s
-        while not condition():
-            assert time.monotonic() < deadline, "the window did not show it in time"
-            self.root.update()
-            time.sleep(0.01)
-
-    def click(self, widget: tk.Misc) -> None:
-        self.root.update()
-        x, y = widget.winfo_width() // 2, widget.winfo_height() // 2
-        widget.event_generate("<Enter>")
-        widget.event_generate("<Motion>", x=x, y=y)
-        widget.event_generate("<Button-1>", x=x, y=y)
-        widget.event_generate("<ButtonRelease-1>", x=x, y=y)
-        self.root.update()
-
-    def enter(self, widget: tk.Entry, text: str) -> None:
-        widget.focus_force()
-        widget.delete(0, "end")
-        widget.insert(0, text)
-        self.press(widget, "<Return>")
-
-    def press(self, widget: tk.Misc, key: str) -> None:
-        widget.focus_force()
-        self.root.update()
-        widget.event_generate(key)
-        self.root.update()
-
-    def _report(self, kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-        self.errors.append(error)
 
 
 @pytest.fixture
@@ -211,21 +154,6 @@ def test_when_the_agent_goes_it_says_so_and_offers_to_start_one(shown: Screen, s
     assert shown.window.button.cget("text") == "Start"
 
 
-@pytest.mark.slow
-def what_a_person_may_do(shown: Screen, dice: random.Random) -> list[Callable[[], object]]:
-    window = shown.window
-    fields = [window.settings.every_box, *window.settings.fields.values()]
-    return [
-        lambda: shown.click(window.button),
-        lambda: shown.click(window.send_button),
-        lambda: shown.click(window.settings.above_box),
-        lambda: shown.click(window.sparks["memory"]),
-        lambda: shown.enter(dice.choice(fields), dice.choice(["0", "5", "100", "abc", "-1", "99999", ""])),
-        lambda: shown.press(window.sparks["cpu"], dice.choice(["<Left>", "<Right>", "<space>", "<Control-Return>"])),
-        lambda: shown.root.geometry(f"{dice.randint(360, 700)}x{dice.randint(400, 560)}"),
-    ]
-
-
 def test_a_hundred_random_clicks_and_keys_raise_nothing(shown: Screen) -> None:
     dice = random.Random(20)
     things = what_a_person_may_do(shown, dice)
@@ -235,28 +163,6 @@ def test_a_hundred_random_clicks_and_keys_raise_nothing(shown: Screen) -> None:
         shown.await_true(lambda: True)
 
     assert shown.errors == []
-
-
-def test_random_clicks_while_the_broker_comes_and_goes(shown: Screen, service: Service, tmp_path: Path) -> None:
-    """Short here; `COREHOUR_WINDOW_MINUTES=30` makes it the endurance run, on a machine that has nothing else to do."""
-    minutes = os.environ.get("COREHOUR_WINDOW_MINUTES")
-    longest_s, port, dice = 0.0, free_ports(1)[0], random.Random(30)
-    things, ends = what_a_person_may_do(shown, dice), time.monotonic() + 60 * float(minutes or "0.1")
-    service.delivery.publisher = Publisher(Broker(f"127.0.0.1:{port}", "usage"))
-    with EmbeddedKafka(tmp_path / "kafka", port=free_ports(1)[0]) as broker:
-        ensure_topic(broker.bootstrap, "usage")
-        with proxy(port, broker.ports[0]) as network:
-            while time.monotonic() < ends:
-                network.set(dice.choice(["open", "open", "cut", "hole"]))
-                for _ in range(20):
-                    started = time.monotonic()
-                    dice.choice(things)()
-                    longest_s = max(longest_s, time.monotonic() - started)
-                    shown.await_true(lambda: True)
-                    time.sleep(0.05)
-
-    assert shown.errors == []
-    assert longest_s < (0.2 if minutes else 5.0)  # What a loaded machine needs is no fault of the window.
 
 
 def test_closing_leaves_an_agent_that_it_started_and_says_so_once(screen: str, state: Path) -> None:
