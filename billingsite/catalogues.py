@@ -36,7 +36,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None, "gettext": None, "gettext_lazy": None, "gettext_noop": None, "ngettext": (1, 2),
 }  # fmt: skip
 _STRING = r"""u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
-_TAG = re.compile(rf"(?<!\w)(n?)gettext\({_STRING}(?:,\s*{_STRING})?", re.DOTALL)
+_TAG = re.compile(rf"(?<!\w)(?:(n?)gettext|_)\({_STRING}(?:,\s*{_STRING})?", re.DOTALL)
 NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # So that the same texts give the same bytes.
 Text = str | tuple[str, str]
 
