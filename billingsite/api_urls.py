@@ -22,6 +22,7 @@ from usage.rejected_api import (
     RejectedMany,
     RejectedReplay,
 )
+from usage.token_api import TokenDetail, TokenList
 
 urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="api-schema"),
@@ -37,6 +38,8 @@ urlpatterns: list[URLPattern] = [
     path("v1/machines/<slug:code>/", MachineDetail.as_view(), name="api-machine"),
     path("v1/machines/<slug:code>/watermark", MachineWatermark.as_view(), name="api-watermark"),
     path("v1/machines/<slug:code>/completeness/", MachineCompleteness.as_view(), name="api-completeness"),
+    path("v1/machines/<slug:code>/tokens/", TokenList.as_view(), name="api-tokens"),
+    path("v1/machines/<slug:code>/tokens/<int:pk>/", TokenDetail.as_view(), name="api-token"),
     path("v1/usage/", UsageReport.as_view(), name="api-usage"),
     path("v1/samples/", SampleList.as_view(), name="api-samples"),
     path("v1/rejected-usage/", RejectedList.as_view(), name="api-rejected"),

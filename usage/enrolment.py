@@ -36,6 +36,16 @@ def create_token(machine: Machine, user: User | None = None, lives: timedelta = 
     return token, secret
 
 
+def withdraw_token(token: EnrolmentToken) -> None:
+    """End a token that nobody has used. Raise EnrolmentRefused for one that was."""
+    at = now()
+    if EnrolmentToken.objects.filter(pk=token.pk, used_at=None, expires_at__gt=at).update(expires_at=at):
+        target = f"machine:{token.machine_id}"
+        record("enrolment.withdrawn", target, customer_pk=token.machine.customer_id, after={"prefix": token.prefix})
+    elif EnrolmentToken.objects.get(pk=token.pk).used_at is not None:
+        raise EnrolmentRefused(f"The token {token.prefix}… was used.")
+
+
 def enrol(secret: str, public: bytes, proof: str) -> MachineKey:
     """Register a key for the token's machine and end every other key of it. Raise EnrolmentRefused.
 

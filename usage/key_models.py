@@ -65,6 +65,13 @@ class EnrolmentToken(models.Model):
     def __str__(self) -> str:
         return f"{self.prefix}… for {self.machine}"
 
+    @property
+    def state(self) -> str:
+        """open, used, or over: too old, or withdrawn."""
+        if self.used_at is not None:
+            return "used"
+        return "open" if self.expires_at > now() else "over"
+
     @staticmethod
     def digest_of(secret: str) -> str:
         return hashlib.sha256(secret.encode()).hexdigest()

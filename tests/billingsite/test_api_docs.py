@@ -10,6 +10,8 @@ import pytest
 from accounts.models import ApiKey, Customer
 from accounts.people import set_member
 from tests.billingsite.test_access import World, world  # noqa: F401 - a fixture
+from usage.enrolment import create_token
+from usage.models import Machine
 
 pytestmark = pytest.mark.django_db
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
@@ -63,6 +65,8 @@ def test_a_change_is_answered_as_printed(
     headers = dict(line.split(": ", 1) for line in fields.splitlines())
     url = url.replace("CH-2026-0001", world.number).replace("/members/7/", f"/members/{a_second_member()}/")
     url = url.replace("/keys/3/", f"/keys/{ApiKey.objects.get().pk}/")
+    if "/tokens/4/" in url:
+        url = url.replace("/4/", f"/{create_token(Machine.objects.get(code='acme-1'))[0].pk}/")
 
     answer = world.clients["key"].generic(method, url, asked, content_type="application/json", headers=headers)
 
@@ -81,7 +85,7 @@ def test_the_page_shows_every_operation() -> None:
     shown = [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for url, _ in EXAMPLES]
     shown = [url.replace("CN-2026-0001", "{note}") for url in shown]
     shown += [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for _, url, *_ in CHANGES]
-    shown = [re.sub(r"/(members|keys)/\d+/", r"/\1/{id}/", url.replace("customers/acme/", "customers/{code}/")) for url in shown]
+    shown = [re.sub(r"/(members|keys|tokens)/\d+/", r"/\1/{id}/", url.replace("customers/acme/", "customers/{code}/")) for url in shown]
 
     assert len(paths) >= 12
     assert set(paths) == set(shown)
