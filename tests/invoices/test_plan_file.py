@@ -246,6 +246,12 @@ unit = "GiB-hour"
 unit_price = "0"
 series = [["2026-10-01T00:00:00Z", "0.001"], ["2026-10-01T00:05:00Z", "0.002"]]
 [[prices]]
+name = "Market"
+model = "spot_series"
+meter = "disk_read"
+unit = "GB"
+market = "eu-west"
+[[prices]]
 name = "Kept"
 model = "reserved"
 meter = "network_in"
