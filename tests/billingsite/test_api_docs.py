@@ -85,7 +85,9 @@ def test_the_page_shows_every_operation() -> None:
     shown = [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for url, _ in EXAMPLES]
     shown = [url.replace("CN-2026-0001", "{note}") for url in shown]
     shown += [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for _, url, *_ in CHANGES]
-    shown = [re.sub(r"/(members|keys|tokens)/\d+/", r"/\1/{id}/", url.replace("customers/acme/", "customers/{code}/")) for url in shown]
+    shown = [
+        re.sub(r"/(members|keys|tokens)/\d+/", r"/\1/{id}/", url.replace("customers/acme/", "customers/{code}/")) for url in shown
+    ]
 
     assert len(paths) >= 12
     assert set(paths) == set(shown)
