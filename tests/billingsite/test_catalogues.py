@@ -26,11 +26,11 @@ def messages(language: str) -> list[Message]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_catalogue_has_exactly_what_is_said_and_all_of_it(language: str) -> None:
+def test_a_catalogue_has_all_that_is_said(language: str) -> None:
     found = messages(language)
 
     listed = {message.id if isinstance(message.id, str) else tuple(message.id) for message in found}
-    assert listed == set(catalogues.wanted(language)), "run manage.py collect_words"
+    assert set(catalogues.wanted(language)) - listed == set(), "run manage.py collect_words"
     assert [message.id for message in found if message.fuzzy or not all(strings(message.string))] == []
 
 
