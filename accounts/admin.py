@@ -17,11 +17,15 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from accounts import mails
 from accounts.admin_parts import Desk, ReadOnlyDesk, ReadOnlyRows, Rows, action, display
-from accounts.models import ApiKey, AuditEntry, Customer, Mail, Membership, Notice, User
+from accounts.models import ApiKey, AuditEntry, Customer, Mail, Membership, Notice, User, WebhookDelivery, WebhookEndpoint
 from accounts.people import issue_key, revoke_key
+from accounts.privacy_admin import PersonalData
 from accounts.scopes import READING, SCOPES
+from accounts.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
 
 admin.site.unregister(Group)
+admin.site.register(WebhookEndpoint, WebhookEndpointAdmin)
+admin.site.register(WebhookDelivery, WebhookDeliveryAdmin)
 
 POWERS = ("is_staff", "staff_role", "is_superuser", "groups", "user_permissions")
 
@@ -62,7 +66,7 @@ class ChangedUserForm(UserChangeForm):  # type: ignore[misc] # unfold has no typ
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, Desk):  # type: ignore[type-arg] # not generic at run time
+class UserAdmin(DjangoUserAdmin, PersonalData):  # type: ignore[type-arg] # not generic at run time
     form = ChangedUserForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm

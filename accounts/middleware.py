@@ -17,9 +17,10 @@ from accounts.models import User
 SENSITIVE = frozenset(
     {
         "two-step-remove", "keys", "key-new", "key-rotate", "key-revoke",
+        "webhooks", "webhook-new", "webhook", "webhook-change", "webhook-rotate", "webhook-remove",
         "admin:accounts_apikey_add", "admin:accounts_user_add", "admin:accounts_user_change",
         "admin:auth_user_password_change", "admin:invoices_planversion_publish", "admin:invoices_invoice_finalise",
-        "admin:usage_machine_new_token",
+        "admin:usage_machine_new_token", "admin:accounts_user_export_person", "admin:accounts_user_erase_person",
     }
 )  # fmt: skip
 

@@ -20,10 +20,12 @@ from accounts.door_models import Attempts, AuditEntry, AuditHead, IdempotentAnsw
 from accounts.mail_models import Mail
 from accounts.notice_models import Notice, NoticeOccasion
 from accounts.scopes import READING
+from accounts.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "ApiKey", "Attempts", "AuditEntry", "AuditHead", "Customer", "IdempotentAnswer", "Mail", "Membership", "Notice",
-    "NoticeOccasion", "SecondFactor", "SignedInSession", "User", "UserManager",
+    "NoticeOccasion", "SecondFactor", "SignedInSession", "User", "UserManager", "WebhookDelivery", "WebhookEndpoint",
+    "WebhookEvent",
 ]  # fmt: skip
 CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
 COUNTRY = RegexValidator(r"\A[A-Z]{2}\Z", "Use a country's two capital letters of ISO 3166, such as DE.")

@@ -22,6 +22,7 @@ ROOMS = {
     "members": Room("account", OWNERS),
     "keys": Room("keys", OWNERS, OWNERS),
     "audit": Room("audit", readers=OWNERS),
+    "webhooks": Room("webhooks", OWNERS, OWNERS),
     "machines": Room("machines", OWNERS),
     "usage": Room("usage"),
     "samples": Room("usage"),

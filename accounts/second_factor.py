@@ -1,6 +1,6 @@
 """The second factor: six digits from an app (TOTP, RFC 6238), and codes on paper for the day the telephone is lost.
 
-The secret is kept sealed with a key made from SECRET_KEY; a code counts once, also when two come at the same time.
+The secret is kept sealed (accounts/sealed.py); a code counts once, also when two come at the same time.
 """
 
 import base64
@@ -8,13 +8,13 @@ import hashlib
 import secrets
 import time
 
-from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
+from accounts import sealed
 from accounts.audit import record
 from accounts.models import SecondFactor, User
 
@@ -38,7 +38,7 @@ def begin(user: User) -> str:
     """Make a secret that counts once its first code is shown. Return it in base 32, as apps take it."""
     secret = secrets.token_bytes(20)
     SecondFactor.objects.update_or_create(
-        user=user, defaults={"sealed": _seal().encrypt(secret), "confirmed": False, "last_step": 0, "paper": []}
+        user=user, defaults={"sealed": sealed.seal(secret), "confirmed": False, "last_step": 0, "paper": []}
     )
     return base64.b32encode(secret).decode()
 
@@ -84,7 +84,7 @@ def asked(request: HttpRequest) -> User | None:
 
 def _spend_digits(user: User, code: str) -> bool:
     row = SecondFactor.objects.select_for_update().get(user=user)
-    totp = TOTP(_seal().decrypt(bytes(row.sealed)), DIGITS, SHA1(), PERIOD_S)  # noqa: S303 - what every app speaks
+    totp = TOTP(sealed.opened(row.sealed), DIGITS, SHA1(), PERIOD_S)  # noqa: S303 - what every app speaks
     now_step = int(time.time()) // PERIOD_S
     for step in range(max(row.last_step + 1, now_step - DRIFT), now_step + DRIFT + 1):
         if secrets.compare_digest(totp.generate(step * PERIOD_S), code.encode()):
@@ -103,8 +103,3 @@ def _spend_paper(user: User, code: str) -> bool:
 
 def _digest(code: str) -> str:
     return hashlib.sha256(f"paper {code}".encode()).hexdigest()
-
-
-def _seal() -> Fernet:
-    key = hashlib.sha256(f"second factor {settings.SECRET_KEY}".encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))

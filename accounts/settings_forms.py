@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.languages import CHOICES
 from accounts.models import Membership, Notice
 from accounts.scopes import READING, SCOPES
+from accounts.webhook_models import EVENTS
 
 LIVES = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
 
@@ -24,6 +25,18 @@ class KeyForm(forms.Form):
     def expires_at(self) -> Any:
         days = self.cleaned_data["days"]
         return now() + timedelta(days=int(days)) if days else None
+
+
+class EndpointForm(forms.Form):
+    """A webhook. What may be called is accounts.webhooks' to say."""
+
+    url = forms.CharField(max_length=500)
+    events = forms.MultipleChoiceField(choices=list(EVENTS.items()), initial=list(EVENTS))
+    note = forms.CharField(max_length=120, required=False)
+    enabled = forms.BooleanField(required=False, initial=True)
+
+    def wishes(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("url", "events", "note")}
 
 
 class PasswordForm(forms.Form):

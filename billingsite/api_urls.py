@@ -5,6 +5,14 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.api import CustomerList, NoSuchPage
 from accounts.people_api import AuditList, CustomerDetail, KeyDetail, KeyList, MemberDetail, MemberList
+from accounts.webhook_api import (
+    WebhookDeliveries,
+    WebhookDetail,
+    WebhookList,
+    WebhookRedeliver,
+    WebhookRotate,
+    WebhookTest,
+)
 from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, PlanList, RunningCost
 from invoices.books_api import InvoiceFile, InvoicePayments, InvoiceUbl, WalletDetail
 from invoices.credit_notes_api import CreditNoteCsv, CreditNoteDetail, CreditNotePdf, CreditNoteUbl, CreditNoteXml
@@ -34,6 +42,12 @@ urlpatterns: list[URLPattern] = [
     path("v1/keys/", KeyList.as_view(), name="api-keys"),
     path("v1/keys/<int:pk>/", KeyDetail.as_view(), name="api-key"),
     path("v1/audit/", AuditList.as_view(), name="api-audit"),
+    path("v1/webhooks/", WebhookList.as_view(), name="api-webhooks"),
+    path("v1/webhooks/<int:pk>/", WebhookDetail.as_view(), name="api-webhook"),
+    path("v1/webhooks/<int:pk>/rotate/", WebhookRotate.as_view(), name="api-webhook-rotate"),
+    path("v1/webhooks/<int:pk>/test/", WebhookTest.as_view(), name="api-webhook-test"),
+    path("v1/webhooks/<int:pk>/deliveries/", WebhookDeliveries.as_view(), name="api-webhook-deliveries"),
+    path("v1/webhooks/<int:pk>/deliveries/<int:delivery>/redeliver/", WebhookRedeliver.as_view(), name="api-webhook-redeliver"),
     path("v1/machines/", MachineList.as_view(), name="api-machines"),
     path("v1/machines/<slug:code>/", MachineDetail.as_view(), name="api-machine"),
     path("v1/machines/<slug:code>/watermark", MachineWatermark.as_view(), name="api-watermark"),

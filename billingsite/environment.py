@@ -1,5 +1,6 @@
 """Reads the environment for settings.py, so that a bad value stops the start with a sentence that says how to mend it."""
 
+import ipaddress
 import os
 import re
 import secrets
@@ -16,6 +17,14 @@ def text(name: str, default: str) -> str:
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Return a comma-separated variable of networks. Raise ImproperlyConfigured for anything else."""
+    try:
+        return [ipaddress.ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}. An example: 10.20.0.0/16,192.168.7.5/32.") from error
 
 
 def flag(name: str, *, default: bool) -> bool:

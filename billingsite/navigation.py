@@ -16,6 +16,8 @@ GROUPS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "accounts.ApiKey": ("API keys", "key"),
             "accounts.Mail": ("Mail", "mail"),
             "accounts.Notice": ("Notices", "notifications"),
+            "accounts.WebhookEndpoint": ("Webhooks", "webhook"),
+            "accounts.WebhookDelivery": ("Webhook deliveries", "outbox"),
             "accounts.AuditEntry": ("Audit trail", "policy"),
         },
     ),

@@ -18,6 +18,7 @@ DATA_DIR = Path(env.text("COREHOUR_DATA_DIR", str(BASE_DIR / "var")))
 # Web
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY", DATA_DIR / "secret_key")
+DATA_KEYS = env.secret("DATA_KEYS", DATA_DIR / "data_keys")  # accounts/sealed.py says what for.
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 BEHIND_HTTPS = env.flag("BEHIND_HTTPS", default=False)
@@ -182,6 +183,10 @@ EMAIL_TIMEOUT = 20
 SITE_URL = env.formed("SITE_URL", "http://localhost:8000", r"https?://[^/\s]+", "https://billing.example.com")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Corehour <no-reply@corehour.example>")
 
+# Webhooks go to public addresses alone, save these networks (on-premises receivers) and certificates of this authority.
+WEBHOOK_ALLOWED_NETWORKS = env.networks("WEBHOOK_ALLOWED_NETWORKS")
+WEBHOOK_CA_FILE = env.text("WEBHOOK_CA_FILE", "")
+
 # Redis or Valkey: live pushes and the task queue. Without it both stay inside one process.
 REDIS_URL = env.text("REDIS_URL", "")
 # A socket waits five seconds at a time for its next message, as long as redis-py's own timeout, which must be longer.
@@ -207,6 +212,9 @@ CELERY_BEAT_SCHEDULE = {
     "remind": {"task": "invoices.tasks.remind", "schedule": crontab(minute="35")},
     "sum-days": {"task": "usage.tasks.sum_days", "schedule": crontab(minute="*/10")},
     "store-what-is-due": {"task": "usage.tasks.store_what_is_due", "schedule": crontab()},
+    "announce-silence": {"task": "usage.tasks.announce_silence", "schedule": crontab()},
+    "deliver-webhooks": {"task": "accounts.tasks.deliver_due_webhooks", "schedule": 5.0},
+    "forget-old-webhooks": {"task": "accounts.tasks.forget_old_webhooks", "schedule": crontab(hour="3", minute="40")},
     "tend-samples": {"task": "usage.tasks.tend_samples", "schedule": crontab(hour="3", minute="20")},
 }
 
@@ -275,6 +283,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "accounts.schema_hooks.tell_manners"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

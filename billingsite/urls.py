@@ -7,6 +7,7 @@ from accounts import notice_views as notices
 from accounts import password_views as passwords
 from accounts import second_factor_views as factors
 from accounts import settings_views as doors
+from accounts import webhook_views as hooks
 from accounts.views import SignIn, SignOut
 from billingsite.dashboard import fleet_json
 from billingsite.health import healthz, readyz
@@ -54,6 +55,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/keys/new/", doors.key_new, name="key-new"),
     path("settings/keys/<int:pk>/rotate/", doors.key_rotate, name="key-rotate"),
     path("settings/keys/<int:pk>/revoke/", doors.key_revoke, name="key-revoke"),
+    path("settings/webhooks/", hooks.endpoints, name="webhooks"),
+    path("settings/webhooks/new/", hooks.endpoint_new, name="webhook-new"),
+    path("settings/webhooks/<int:pk>/", hooks.endpoint, name="webhook"),
+    path("settings/webhooks/<int:pk>/change/", hooks.endpoint_change, name="webhook-change"),
+    path("settings/webhooks/<int:pk>/rotate/", hooks.endpoint_rotate, name="webhook-rotate"),
+    path("settings/webhooks/<int:pk>/test/", hooks.endpoint_test, name="webhook-test"),
+    path("settings/webhooks/<int:pk>/remove/", hooks.endpoint_remove, name="webhook-remove"),
+    path("settings/webhooks/<int:pk>/deliveries/<int:delivery>/again/", hooks.redeliver, name="webhook-redeliver"),
     path("settings/members/", doors.member_set, name="member-set"),
     path("settings/members/<int:pk>/remove/", doors.member_remove, name="member-remove"),
     path("settings/sessions/<int:pk>/end/", doors.session_end, name="session-end"),

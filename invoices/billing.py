@@ -14,6 +14,7 @@ from django.utils.timezone import now
 from accounts.audit import record
 from accounts.models import Customer
 from invoices import ledger, mailing
+from invoices.announcements import announce_final
 from invoices.bounds import breaches
 from invoices.days import with_days
 from invoices.due import calendar_of, over_at
@@ -95,6 +96,7 @@ def _finalise(customer: Customer, period: Period, at: datetime) -> Invoice | Non
     invoice.content_hash = seal_of(invoice, lines)
     invoice.save()
     ledger.post_invoice(invoice)
+    announce_final(invoice)
     mailing.finalised(invoice)
     about = {"number": invoice.number, "total_minor": invoice.total_minor, "hash": invoice.content_hash}
     record("invoice.finalised", f"invoice:{invoice.pk}", customer_pk=customer.pk, after=about)

@@ -7,6 +7,7 @@ from django.utils.timezone import now
 
 from accounts.audit import record
 from invoices import ledger, mailing
+from invoices.announcements import announce_payment
 from invoices.issued import Invoice, Payment
 from invoices.money import amount_text
 from invoices.refusals import BillingError
@@ -35,6 +36,7 @@ def record_payment(invoice: Invoice, amount_minor: int, reference: str, received
     _check_amount(current, amount_minor)
     payment = invoice.payments.create(amount_minor=amount_minor, reference=reference, received_on=received_on, recorded_by=by)
     ledger.post_payment(payment)
+    announce_payment(invoice, payment, current.outstanding_minor - amount_minor)
     mailing.paid(payment)
     about = {"invoice": invoice.number, "amount_minor": amount_minor, "reference": reference}
     record("payment.recorded", f"payment:{payment.pk}", customer_pk=invoice.customer_id, after=about)

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from accounts import outbox, webhooks
 from accounts.models import ApiKey, Customer, User
 from accounts.people import issue_key
 from accounts.scopes import SCOPES
@@ -60,6 +61,8 @@ def bill(acme: Customer, bolt: Customer) -> tuple[str, int]:
     for customer in (acme, bolt):
         subscribe(customer, RatePlan.objects.get(), datetime(2025, 1, 1, tzinfo=UTC))
         a_bucket(a_machine(customer, f"{customer.code}-1"), month(2025, 10, ZoneInfo("Europe/Berlin")).start_ms)
+    endpoint, _ = webhooks.add(acme, "https://hooks.acme.example/", ["invoice.paid"])
+    outbox.send_test(endpoint)
     drafts = [draft(acme, month(2025, number, ZoneInfo("Europe/Berlin"))) for number in (10, 11)]
     assert drafts[0] is not None
     assert drafts[1] is not None
@@ -120,6 +123,7 @@ def address(name: str, pattern: URLPattern, number: str) -> str:
         "app_label": "accounts",
         "content_type_id": 1,
         "object_id": 1,
+        "delivery": 1,
     }
     given |= {"object_id": _first_of(name)} if name.startswith("admin:") and name.count("_") >= 2 else {}
     wanted = pattern.pattern.regex.groupindex

@@ -16,6 +16,7 @@ from django.db.models import F, QuerySet
 from django.utils.timezone import now
 
 from usage import days, overlaps, sql
+from usage.announcements import announce_rejected
 from usage.batch import decode_all
 from usage.buckets import gains
 from usage.classify import Decoded, StreamKey, Verdict, classify, repeated_keys
@@ -217,9 +218,10 @@ def _seen(inserted: Sequence[Portion], now_ms: int) -> dict[int, tuple[int, int,
 
 
 def _write_rejected(verdict: Verdict, using: str) -> None:
-    RejectedMessage.objects.using(using).bulk_create(
-        [_rejected_row(raw, refused) for raw, refused in verdict.rejected], batch_size=500
-    )
+    rows = [_rejected_row(raw, refused) for raw, refused in verdict.rejected]
+    RejectedMessage.objects.using(using).bulk_create(rows, batch_size=500)
+    if rows:
+        announce_rejected(rows, using)
     alarms: dict[tuple[str, str], list[str]] = {}
     for raw, refused in verdict.rejected:
         if refused.reason in ALARMING:

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils.timezone import now
 
-from usage import days, partitions
+from usage import announcements, days, partitions
 from usage.early import store_due
 from usage.retention import prune
 from usage.wire import DAY_MS
@@ -19,6 +19,12 @@ log = logging.getLogger(__name__)
 def store_what_is_due() -> int:
     """Store what came before its time, once that has come."""
     return store_due()
+
+
+@shared_task(name="usage.tasks.announce_silence", ignore_result=True)  # type: ignore[untyped-decorator]
+def announce_silence() -> int:
+    """Tell of machines that fell silent."""
+    return announcements.announce_silence(int(time.time() * 1000))
 
 
 @shared_task(name="usage.tasks.tend_samples")  # type: ignore[untyped-decorator]

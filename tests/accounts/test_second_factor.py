@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils.timezone import now
 from pytest_django import Settings
 
-from accounts import second_factor
+from accounts import sealed, second_factor
 from accounts.models import SecondFactor, User
 from tests.cast import PASSWORD, a_customer, a_member, an_operator, signed_in
 
@@ -44,7 +44,7 @@ def knock(email: str = "olga@acme.example") -> Client:
 
 def test_the_digits_are_those_of_rfc_6238() -> None:
     user = a_member(a_customer())
-    SecondFactor.objects.create(user=user, sealed=second_factor._seal().encrypt(b"12345678901234567890"), confirmed=True)
+    SecondFactor.objects.create(user=user, sealed=sealed.seal(b"12345678901234567890"), confirmed=True)
 
     with time_machine.travel(1_111_111_109, tick=False):
         right, wrong = second_factor.spend(user, "081804"), second_factor.spend(user, "081805")

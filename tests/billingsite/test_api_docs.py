@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import ApiKey, Customer
+from accounts.models import ApiKey, Customer, WebhookDelivery
 from accounts.people import set_member
 from tests.billingsite.test_access import World, world  # noqa: F401 - a fixture
 from usage.enrolment import create_token
@@ -42,6 +42,7 @@ def differences(printed: Any, real: Any, where: str = "") -> list[str]:
 def test_an_example_is_true(world: World, request_line: str, printed: str) -> None:  # noqa: F811 - a fixture
     expected = json.loads(printed) if printed else {}
     status = 400 if expected.get("status") == 400 else 200
+    request_line = _with_webhooks(request_line)
 
     note = world.number.replace("CH", "CN")
     answer = world.clients["key"].get(request_line.replace("CH-2026-0001", world.number).replace("CN-2026-0001", note))
@@ -63,6 +64,7 @@ def test_a_change_is_answered_as_printed(
     printed: str,
 ) -> None:
     headers = dict(line.split(": ", 1) for line in fields.splitlines())
+    url = _with_webhooks(url)
     url = url.replace("CH-2026-0001", world.number).replace("/members/7/", f"/members/{a_second_member()}/")
     url = url.replace("/keys/3/", f"/keys/{ApiKey.objects.get().pk}/")
     if "/tokens/4/" in url:
@@ -75,6 +77,12 @@ def test_a_change_is_answered_as_printed(
         assert differences(json.loads(printed), answer.json()) == []
 
 
+def _with_webhooks(url: str) -> str:
+    """The page's numbers of webhooks and deliveries are examples; there is one of each."""
+    sent = WebhookDelivery.objects.get()
+    return url.replace("/deliveries/19/", f"/deliveries/{sent.pk}/").replace("/webhooks/4/", f"/webhooks/{sent.endpoint_id}/")
+
+
 def a_second_member() -> int:
     return set_member(Customer.objects.get(code="acme"), "vera@acme.example", "viewer").pk
 
@@ -85,8 +93,10 @@ def test_the_page_shows_every_operation() -> None:
     shown = [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for url, _ in EXAMPLES]
     shown = [url.replace("CN-2026-0001", "{note}") for url in shown]
     shown += [url.split("?")[0].replace("acme-1", "{code}").replace("CH-2026-0001", "{number}") for _, url, *_ in CHANGES]
+    shown = [url.replace("/deliveries/19/", "/deliveries/{delivery}/") for url in shown]
     shown = [
-        re.sub(r"/(members|keys|tokens)/\d+/", r"/\1/{id}/", url.replace("customers/acme/", "customers/{code}/")) for url in shown
+        re.sub(r"/(members|keys|tokens|webhooks)/\d+/", r"/\1/{id}/", url.replace("customers/acme/", "customers/{code}/"))
+        for url in shown
     ]
 
     assert len(paths) >= 12

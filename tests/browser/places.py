@@ -17,6 +17,7 @@ PAGES = (
     "/settings/",
     "/notices/",
     "/settings/keys/",
+    "/settings/webhooks/",
     "/settings/password/",
 )
 # What has an address and is no page of a signed-in member, or is looked at elsewhere in these tests.
@@ -28,4 +29,5 @@ ELSEWHERE = {
     "machine-agent-token", "machine-agent-wish", "machine-agent-revoke",  # POST alone
     "key-new", "key-rotate", "key-revoke", "member-set", "member-remove", "session-end", "person-set", "budget-set",
     "two-step-remove",
+    "webhook", "webhook-new", "webhook-change", "webhook-rotate", "webhook-test", "webhook-remove", "webhook-redeliver",
 }  # fmt: skip

@@ -1,0 +1,23 @@
+"""When webhooks are called: every few seconds whatever is due, one task each, so that a slow receiver holds up no other."""
+
+from celery import shared_task
+
+from accounts import outbox
+
+
+@shared_task(name="accounts.tasks.deliver_due_webhooks", ignore_result=True)  # type: ignore[untyped-decorator]
+def deliver_due_webhooks() -> int:
+    """Queue a task for each delivery that is due."""
+    return sum(deliver_webhook.delay(pk) is not None for pk in outbox.claim())
+
+
+@shared_task(name="accounts.tasks.deliver_webhook", ignore_result=True)  # type: ignore[untyped-decorator]
+def deliver_webhook(pk: int) -> bool:
+    """Make one attempt."""
+    return outbox.deliver(pk)
+
+
+@shared_task(name="accounts.tasks.forget_old_webhooks")  # type: ignore[untyped-decorator]
+def forget_old_webhooks() -> int:
+    """Delete what is a month old."""
+    return outbox.forget_old()
