@@ -11,6 +11,7 @@ from types import ModuleType
 from benchmarks import (
     agent_chaos,
     agents,
+    api,
     chaos,
     footprint,
     forgery,
@@ -32,6 +33,7 @@ from tests.postgres import PostgresMissing
 BENCHMARKS: dict[str, ModuleType] = {
     "agents": agents,
     "agent-chaos": agent_chaos,
+    "api": api,
     "footprint": footprint,
     "window": window,
     "ingest": ingest,

@@ -1,7 +1,7 @@
 """A process that fills a PostgreSQL as years of business would: `python -m benchmarks.crowd CUSTOMERS MACHINES MONTHS SAMPLES`.
 
 MACHINES and SAMPLES are of all customers together. Buckets are filled as if each sample had come, 90 a quarter hour; invoices
-are made by the product's own billing. Prints the cookies of one member of each customer and of an operator.
+are made by the product's own billing. Prints the cookie and a key of one member of each customer, and an operator's cookie.
 """
 
 import json
@@ -66,7 +66,8 @@ def _customer(number: int, machines: int, months: int, plan: Any) -> dict[str, s
     """A customer with machines, and an invoice for each month that is over."""
     from django.utils.timezone import now
 
-    from accounts.models import Customer, Membership, User
+    from accounts.models import ApiKey, Customer, Membership, User
+    from accounts.scopes import SCOPES
     from invoices import billing, publishing
     from usage.models import Machine
     from usage.periods import month_of
@@ -82,7 +83,9 @@ def _customer(number: int, machines: int, months: int, plan: Any) -> dict[str, s
     publishing.subscribe(customer, plan, start, None)
     billing.close(customer)
     newest = customer.invoices.exclude(number=None).order_by("-period_start").first()
-    return {"cookie": _cookie(member), "machine": fleet[0].code, "invoice": str(newest.number) if newest else ""}
+    _, secret = ApiKey.issue(customer, "benchmark", SCOPES)
+    known = {"cookie": _cookie(member), "machine": fleet[0].code, "key": secret}
+    return {**known, "invoice": str(newest.number) if newest else ""}
 
 
 def _cookie(user: Any) -> str:

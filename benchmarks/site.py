@@ -56,8 +56,15 @@ def valkey(folder: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def site(folder: Path, env: dict[str, str], *options: str) -> Iterator[Site]:
     """Run the web server, and wait until it answers."""
+    with serving(folder, "billingsite.asgi:application", env, *options) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def serving(folder: Path, application: str, env: dict[str, str], *options: str) -> Iterator[Site]:
+    """Run an application as the Procfile runs the site, and wait until it answers."""
     port = free_ports(1)[0]
-    command = ["uvicorn", "billingsite.asgi:application", "--host", HOST, "--port", str(port), *OPTIONS, *options]
+    command = ["uvicorn", application, "--host", HOST, "--port", str(port), *OPTIONS, *options]
     with part(folder, "web", command, env) as process:
         _await(port, process)
         yield Site(f"http://{HOST}:{port}", process)
