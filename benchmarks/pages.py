@@ -1,6 +1,7 @@
 """How long pages take with a business behind them: 2,000 machines, buckets of 50 million samples, 36 months of invoices."""
 
 import argparse
+import contextlib
 import http.client
 import random
 import tempfile
@@ -51,12 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pause", type=float, default=1.0, help="seconds that a reader looks at a page, on average (1)")
     parser.add_argument("--workers", type=int, default=2, help="processes of the web server (2)")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument(
+        "--database", default="", help="an empty PostgreSQL to fill and keep, or one that is filled; else a new one"
+    )
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory(prefix="corehour-benchmark-") as name,
-        database() as (url, version),
+        _database(options.database) as (url, version),
         valkey(Path(name)) as redis,
     ):
         folder = Path(name)
@@ -69,6 +73,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         with site(folder, env, "--workers", str(options.workers)) as served:
             say(f"{options.users} users for {options.seconds:.0f} s")
             return figures | _figures(_visited(served.address, filled, options))
+
+
+def _database(url: str) -> contextlib.AbstractContextManager[tuple[str, str]]:
+    """The database that was named, which stays, or one that is gone afterwards."""
+    return contextlib.nullcontext((url, "the PostgreSQL that was named")) if url else database()
 
 
 def _visited(address: str, filled: dict[str, Any], options: argparse.Namespace) -> dict[str, list[float]]:
