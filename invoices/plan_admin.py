@@ -1,7 +1,8 @@
 """The admin's desk for plans: a draft is edited price by price, published once, and read-only from then on."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display
 from invoices import publishing
@@ -17,6 +19,7 @@ from invoices.backtest_admin import backtest_page
 from invoices.catalogue import STORED
 from invoices.models import PlanVersion, Price, RatePlan, Subscription, Tier
 from invoices.plan_fields import PlanFileError
+from invoices.plan_lines import read_series, read_windows, write_series, write_windows
 from invoices.plan_price import KEYS_OF, price_of
 from invoices.terms import Model as PriceModel
 
@@ -176,10 +179,33 @@ class VersionAdmin(WhileDraft, Desk):
 
 
 class DetailedPriceForm(PriceForm):
-    """A price with its further keys, which are a document: checked as a plan file would be."""
+    """A price with its windows and its series, a line each, and its further keys: checked as a plan file would be."""
+
+    windows = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text="For time of use, one a line in the customer's zone: Mo-Fr 08:00-20:00 0.055 working hours",
+    )
+    series = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 12, "spellcheck": "false"}),
+        help_text="For a spot series, one a line, from when (UTC) and at which price: 2026-10-01 00:00 0.0171",
+    )
+    LINES: ClassVar[dict[str, tuple[PriceModel, Any, Any]]] = {
+        "windows": (PriceModel.TIME_OF_USE, read_windows, write_windows),
+        "series": (PriceModel.SPOT_SERIES, read_series, write_series),
+    }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        details = dict(self.instance.details or {})
+        for name, (_, _, write) in self.LINES.items():
+            self.initial[name] = write(details.pop(name, []))
+        self.initial["details"] = details
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
+        self._take_lines(cleaned)
         details, model = cleaned.get("details"), cleaned.get("model")
         if self.errors or not details or not model:
             return cleaned
@@ -192,8 +218,21 @@ class DetailedPriceForm(PriceForm):
             }
             price_of({**known, **details} if isinstance(details, dict) else {}, 0, STORED)
         except PlanFileError as error:
-            self.add_error("details", str(error).removeprefix("prices[0]."))
+            words = str(error).removeprefix("prices[0].")
+            self.add_error(next((name for name in self.LINES if words.startswith(name)), "details"), words)
         return cleaned
+
+    def _take_lines(self, cleaned: dict[str, Any]) -> None:
+        """Put what the lines say among the further keys, where prices are rated from."""
+        for name, (model, read, _) in self.LINES.items():
+            text = cleaned.get(name, "")
+            if text and cleaned.get("model") != model:
+                self.add_error(name, f"Only a price of the model {model.value} has these.")
+            elif text:
+                try:
+                    cleaned["details"] = {**(cleaned.get("details") or {}), name: read(text)}
+                except PlanFileError as error:
+                    self.add_error(name, str(error).capitalize())
 
 
 class PriceAdmin(Scaled, WhileDraft, Desk):
@@ -202,7 +241,7 @@ class PriceAdmin(Scaled, WhileDraft, Desk):
     form = DetailedPriceForm
     fields = (
         "version", "position", "name", "model", "meter", "unit", "price_nano", "package_micro", "included_micro",
-        "flat_when_zero", "proration", "machine_class", "details",
+        "flat_when_zero", "proration", "machine_class", "windows", "series", "details",
     )  # fmt: skip
     readonly_fields = ("version",)
     inlines = (TierRows,)

@@ -40,6 +40,7 @@ PURE = {
         "parts",
         "plan_fields",
         "plan_file",
+        "plan_lines",
         "plan_price",
         "plan_times",
         "rating",
