@@ -28,6 +28,7 @@ from invoices.calculator import calculation
 from invoices.catalogue import contracts
 from invoices.estimate import Estimate, estimate
 from invoices.gather import CurrencyError, billing_period
+from invoices.history import history
 from invoices.ledger import wallet_minor
 from invoices.models import Invoice, InvoiceLine
 from invoices.parts import NoPriceError
@@ -136,6 +137,7 @@ def invoices(request: HttpRequest) -> HttpResponse:
         "customer": customer,
         "cost": _cost(customer),
         "rows": rows,
+        "history": history(rows),
         "open": owing,
         "open_minor": sum(row.outstanding_minor for row in owing),
         "wallet_minor": wallet_minor(customer),

@@ -321,3 +321,20 @@ def test_many_machines_come_a_hundred_at_a_time_and_can_be_searched(acme: Custom
     assert found.count("data-machine=") == 1
     assert "No machine is called that." in nothing
     assert "All 130 machines" in overview
+
+
+def test_the_months_invoiced_are_a_picture_with_its_table_once_there_are_two(acme: Customer, client: Client) -> None:
+    before = month_of(last_month(acme).start - timedelta(days=1), acme.zone)
+    used(a_machine(acme, "acme-1"), before.start, 50)
+    draft = billing.draft(acme, before)
+    assert draft is not None
+    billing.finalise(draft)
+    alone = client.get("/invoices/").content.decode()
+    newest = an_invoice(acme)
+    payments.record_payment(newest, newest.total_minor, "bank-1", date(2026, 11, 2))
+
+    page = client.get("/invoices/").content.decode()
+
+    assert "Invoiced by month" not in alone
+    rows = re.findall(r"<tr>(.*?)</tr>", page.split('label="Invoiced by month"')[1].split("</table>")[0], re.DOTALL)
+    assert [re.findall(r'value="([\d.]+)"', row) for row in rows[1:]] == [["0.00", "11.00", "11.00"], ["13.00", "0.00", "13.00"]]
