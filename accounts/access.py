@@ -15,7 +15,7 @@ from accounts.models import ApiKey, Customer, Membership, User
 
 
 def visible_customers(actor: User | AnonymousUser | ApiKey) -> QuerySet[Customer]:
-    """Return the customers that the actor may see: a person's memberships, or the one customer of a live key.
+    """Return the customers that the actor may see: a person's memberships, the one that staff view as, or that of a live key.
 
     Behind an API request that not every role may make, only those where the person's role may: see `acting_as`.
     """
@@ -23,6 +23,8 @@ def visible_customers(actor: User | AnonymousUser | ApiKey) -> QuerySet[Customer
         return Customer.objects.filter(api_keys__in=ApiKey.objects.live().filter(pk=actor.pk))
     if not actor.is_authenticated or not actor.is_active:
         return Customer.objects.none()
+    if viewing := getattr(actor, "viewing", None):  # Staff, looking as a customer does: see accounts/viewing.py.
+        return Customer.objects.filter(pk=viewing)
     roles = getattr(actor, "acting_roles", None)
     if roles is None:
         return Customer.objects.filter(memberships__user=actor)
@@ -36,8 +38,8 @@ def acting_as(actor: User | AnonymousUser | ApiKey, roles: Collection[str]) -> N
 
 
 def has_role(actor: User | AnonymousUser, customer: Customer | None, roles: Collection[str]) -> bool:
-    """Whether a person has one of these roles, at a customer or at any."""
-    if not isinstance(actor, User) or not actor.is_active:
+    """Whether a person has one of these roles, at a customer or at any. Who only views has none."""
+    if not isinstance(actor, User) or not actor.is_active or getattr(actor, "viewing", None):
         return False
     held = Membership.objects.filter(user=actor, role__in=roles)
     return (held.filter(customer=customer) if customer else held).exists()

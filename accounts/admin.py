@@ -8,14 +8,14 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.timezone import now
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
 
-from accounts import mails
+from accounts import mails, viewing
 from accounts.admin_parts import Desk, ReadOnlyDesk, ReadOnlyRows, Rows, action, display
 from accounts.models import ApiKey, AuditEntry, Customer, Mail, Membership, Notice, User, WebhookDelivery, WebhookEndpoint
 from accounts.people import issue_key, revoke_key
@@ -107,6 +107,10 @@ class GroupAdmin(DjangoGroupAdmin, Desk):
     filter_horizontal = ("permissions",)
 
 
+class ViewAsForm(BaseDialogForm):  # type: ignore[misc]
+    """Asks for nothing but the decision."""
+
+
 @admin.register(Customer)
 class CustomerAdmin(Desk):
     list_display = ("name", "code", "currency", "timezone", "member_count")
@@ -115,7 +119,7 @@ class CustomerAdmin(Desk):
     readonly_fields = ("created_at",)
     prepopulated_fields: ClassVar[dict[str, tuple[str, ...]]] = {"code": ("name",)}
     inlines = (MembershipRows, ApiKeyRows)
-    actions_detail = ("new_key",)
+    actions_detail = ("view_as", "new_key")
     csv_fields = (
         "code", "name", "currency", "timezone", "address", "country", "tax_id", "prices_include_tax", "locale", "grace_hours",
         "due_days", "created_at",
@@ -161,6 +165,26 @@ class CustomerAdmin(Desk):
     def has_issue_key_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
         """A method and not a permission's name, which would be looked up in the database before there is one."""
         return bool(request.user.has_perm("accounts.add_apikey"))
+
+    def has_view_as_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
+        return viewing.may_view(request.user)
+
+    @action(
+        description="View as customer",
+        icon="visibility",
+        url_path="view-as",
+        permissions=["view_as"],
+        dialog={
+            "title": "View as this customer?",
+            "description": "You see the portal as its people do, for an hour at most. Nothing can be changed, and it is logged.",
+            "form_class": ViewAsForm,
+            "form_submit_text": "View",
+        },
+    )
+    def view_as(self, request: HttpRequest, form: ViewAsForm, object_id: int) -> HttpResponse:
+        viewing.begin(request, get_object_or_404(Customer, pk=object_id))
+        there = reverse("overview")
+        return HttpResponse(headers={"HX-Redirect": there}) if request.headers.get("HX-Request") else redirect(there)
 
     @action(description="New API key", icon="key", url_path="new-key", permissions=["issue_key"])
     def new_key(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:

@@ -13,4 +13,8 @@ def current_customer(request: HttpRequest) -> dict[str, Any]:
     if not request.user.is_authenticated or request.path.startswith("/admin/"):
         return {}
     customer = current_customer_or_none(request)
-    return {"customer": customer, "customers": visible_customers(request.user).order_by("name", "pk")}
+    return {
+        "customer": customer,
+        "customers": visible_customers(request.user).order_by("name", "pk"),
+        "viewing": getattr(request.user, "viewing", None),
+    }

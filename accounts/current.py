@@ -7,10 +7,22 @@ from accounts.access import customer_or_404, may_see_fleet, visible_customers
 from accounts.models import Customer, User
 
 SESSION_KEY = "customer"
+KNOWN = "_current_customer"  # On the request.
 
 
 def current_customer(request: HttpRequest) -> Customer:
-    """Return the page's customer and remember it. Raise Http404 for one that the reader may not see."""
+    """Return the page's customer and remember it. Raise Http404 for one that the reader may not see.
+
+    The view and the menu both ask: a request looks once.
+    """
+    found: Customer | None = getattr(request, KNOWN, None)
+    if found is None:
+        found = _found(request)
+        setattr(request, KNOWN, found)
+    return found
+
+
+def _found(request: HttpRequest) -> Customer:
     asked = request.GET.get("customer")
     if asked:
         customer = customer_or_404(request.user, asked)
@@ -22,6 +34,7 @@ def current_customer(request: HttpRequest) -> Customer:
 def turn_to(request: HttpRequest, customer: Customer) -> Customer:
     """Make a customer the page's one, because what the address names belongs to it. The caller has checked the right to see."""
     request.session[SESSION_KEY] = customer.code
+    setattr(request, KNOWN, customer)
     return customer
 
 

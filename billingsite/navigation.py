@@ -70,6 +70,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [_item(words, symbol, left.pop(model)) for model, (words, symbol) in models.items() if model in left]
         groups.append({"title": title, "items": items})
     rest = [_item(page["name"], "widgets", page) for page in left.values()]
+    if request.user.has_perm("django_celery_results.view_taskresult"):
+        rest.insert(0, {"title": "Schedules", "icon": "schedule", "link": reverse("admin-schedules")})
     return [*groups, {"title": "More", "items": rest}]
 
 

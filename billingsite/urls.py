@@ -8,10 +8,12 @@ from accounts import password_views as passwords
 from accounts import second_factor_views as factors
 from accounts import settings_views as doors
 from accounts import webhook_views as hooks
+from accounts.viewing import viewing_end
 from accounts.views import SignIn, SignOut
 from billingsite.dashboard import fleet_json
 from billingsite.health import healthz, readyz
 from billingsite.metrics import metrics
+from billingsite.schedules import schedules
 from invoices import files_views as files
 from invoices import views as invoices
 from usage import agent_views as agents
@@ -45,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/code/", factors.code, name="code"),
     path("settings/two-step/", factors.two_step, name="two-step"),
     path("settings/two-step/remove/", factors.two_step_remove, name="two-step-remove"),
+    path("viewing/end/", viewing_end, name="viewing-end"),
     path("confirm/", doors.confirm, name="confirm"),
     path("settings/", doors.overview, name="settings"),
     path("settings/person/", notices.person_set, name="person-set"),
@@ -71,6 +74,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/sent/", passwords.Sent.as_view(), name="password-sent"),
     path("password/<uidb64>/<token>/", passwords.New.as_view(), name="password-new"),
     path("admin/fleet.json", admin.site.admin_view(fleet_json), name="admin-fleet"),
+    path("admin/schedules/", admin.site.admin_view(schedules), name="admin-schedules"),
     path("admin/", admin.site.urls),
     path("api/", include("billingsite.api_urls")),
     path("healthz", healthz, name="healthz"),
