@@ -7,11 +7,12 @@ import re
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_interval, format_skeleton, get_timezone_name
-from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
+from babel.numbers import NumberPattern, format_currency, format_decimal, format_percent, get_currency_precision, parse_pattern
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -20,6 +21,7 @@ UTC_ZONE = ZoneInfo("UTC")
 MINUS = "\u2212"
 
 
+@lru_cache(maxsize=256)  # A page asks for each of its numbers.
 def number_locale(locale: str) -> str:
     """Return a locale tag such as `de-DE` as Babel writes it; one that nobody knows is British English."""
     try:
@@ -37,7 +39,7 @@ def word_locale(locale: str) -> str:
 def number(value: Decimal | int, digits: int, locale: str) -> str:
     """Write a number with exactly so many digits after the point, rounded half up."""
     rounded = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-    return _minus(format_decimal(rounded, f"#,##0.{'0' * digits}" if digits else "#,##0", locale=number_locale(locale)))
+    return _minus(format_decimal(rounded, _decimals(digits), locale=number_locale(locale)))
 
 
 def quantity(base: int, per_unit: int, digits: int, locale: str) -> str:
@@ -57,8 +59,7 @@ def money(amount: Decimal, currency: str, locale: str, digits: int | None = None
     places = get_currency_precision(currency) if digits is None else digits
     known = number_locale(locale)
     plain = Decimal(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    pattern = _with_digits(Locale.parse(known).currency_formats["standard"].pattern, places)
-    text = _minus(format_currency(plain, currency, pattern, locale=known, currency_digits=False))
+    text = _minus(format_currency(plain, currency, _amounts(known, places), locale=known, currency_digits=False))
     return re.sub(r"(?<=[A-Za-z])(?=\d)", "\u00a0", text)  # KWD 1.500, as a letter beside a digit reads badly.
 
 
@@ -119,6 +120,17 @@ def ago(seconds: int) -> str:
     if seconds < 86_400:
         return _("%(hours)d h %(minutes)d min ago") % {"hours": seconds // 3600, "minutes": seconds % 3600 // 60}
     return _("%(days)d d %(hours)d h ago") % {"days": seconds // 86_400, "hours": seconds % 86_400 // 3600}
+
+
+@lru_cache(maxsize=32)
+def _decimals(digits: int) -> NumberPattern:
+    return parse_pattern(f"#,##0.{'0' * digits}" if digits else "#,##0")
+
+
+@lru_cache(maxsize=256)
+def _amounts(known: str, places: int) -> NumberPattern:
+    """A locale's pattern for money, with so many decimals."""
+    return parse_pattern(_with_digits(Locale.parse(known).currency_formats["standard"].pattern, places))
 
 
 def _with_digits(pattern: str, places: int) -> str:
