@@ -8,6 +8,7 @@ from accounts import password_views as passwords
 from accounts import second_factor_views as factors
 from accounts import settings_views as doors
 from accounts import webhook_views as hooks
+from accounts.company_views import company_set
 from accounts.viewing import viewing_end
 from accounts.views import SignIn, SignOut
 from billingsite.dashboard import fleet_json
@@ -66,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/webhooks/<int:pk>/test/", hooks.endpoint_test, name="webhook-test"),
     path("settings/webhooks/<int:pk>/remove/", hooks.endpoint_remove, name="webhook-remove"),
     path("settings/webhooks/<int:pk>/deliveries/<int:delivery>/again/", hooks.redeliver, name="webhook-redeliver"),
+    path("settings/company/", company_set, name="company-set"),
     path("settings/members/", doors.member_set, name="member-set"),
     path("settings/members/<int:pk>/remove/", doors.member_remove, name="member-remove"),
     path("settings/sessions/<int:pk>/end/", doors.session_end, name="session-end"),

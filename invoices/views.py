@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -36,11 +37,12 @@ from invoices.rating import Line
 from invoices.running import cost_message, message_of
 from invoices.spend import cost_by_day, cost_by_machine
 from invoices.wording import plan_page, plan_words
+from usage.completeness import clock_of
 from usage.explorer import by_meter, source_of
 from usage.fleet import count_of_states, fleet, rows_of
 from usage.grid import Grid
 from usage.meters import METERS, MS_PER_HOUR
-from usage.models import Machine
+from usage.models import AgentState, Machine
 from usage.periods import Period
 from usage.ranges import MEASURES, so_far
 
@@ -107,7 +109,9 @@ def machine(request: HttpRequest, code: str) -> HttpResponse:
         "spent": _spent_by_machine(cost).get(code),
         "meters": [(METERS[one.meter], one.values) for one in by_meter(days, source_of([chosen], days))],
         "days": days.windows,
-        "seen": row.machine.last_seen_ms,
+        "clock": clock_of(chosen),
+        "skew_s": Decimal(abs(chosen.clock_skew_ms or 0)) / 1000,
+        "agent": AgentState.objects.filter(machine=chosen).first(),
     }
     return render(request, "invoices/machine.html", context)
 
