@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.access import require_role
@@ -38,7 +39,7 @@ def company_set(request: HttpRequest) -> HttpResponse:
     form = CompanyForm(request.POST)
     if form.is_valid():
         _save(customer.pk, form.cleaned_data)
-        messages.success(request, "Saved. The next invoice says so.")
+        messages.success(request, _("Saved."))
     else:
         messages.error(
             request, " ".join(f"{name.replace('_', ' ').capitalize()}: {words[0]}" for name, words in form.errors.items())

@@ -24,7 +24,7 @@ def acme() -> Customer:
     made = a_customer()
     subscribed(made, published(FEE, CPU))
     grown(made, 1)
-    billed(made, slice(1))
+    billed(made, slice(1, None))  # The months that late usage could still change.
     return made
 
 
@@ -69,7 +69,7 @@ def test_a_larger_business_costs_no_more_queries(acme: Customer, page: str) -> N
     small = queries(client, address)
 
     grown(acme, 4)
-    billed(acme, slice(1, None))
+    billed(acme, slice(1))
     large = queries(client, address)
 
     assert large <= small
