@@ -96,6 +96,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     acting_roles: Collection[str] | None = None  # Set by accounts.access while a request needs certain roles.
+    viewing: int | None = None  # The customer whom staff view as: set by accounts.viewing for as long as a request lasts.
 
     def __str__(self) -> str:
         return self.email

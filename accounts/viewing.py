@@ -56,7 +56,7 @@ class Viewing:
             if time.time() >= viewed[1] or not may_view(request.user):
                 end(request)
             else:
-                request.user.viewing = viewed[0]  # type: ignore[union-attr] # Read by accounts/access.py.
+                request.user.viewing = viewed[0]  # Read by accounts/access.py.
         answer: HttpResponseBase = self.get_response(request)
         return answer
 
