@@ -5,12 +5,13 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
 
 EVENTS = {
-    "invoice.finalized": "An invoice is final",
-    "invoice.paid": "An invoice is paid in full",
-    "machine.silent": "A machine has sent nothing for a quarter of an hour",
-    "usage.rejected": "Usage was refused: the first time in an hour, by machine and reason",
+    "invoice.finalized": _("An invoice is final"),
+    "invoice.paid": _("An invoice is paid in full"),
+    "machine.silent": _("A machine has sent nothing for a quarter of an hour"),
+    "usage.rejected": _("Usage was refused: the first time in an hour, by machine and reason"),
 }
 TEST_EVENT = "webhook.test"
 
@@ -58,9 +59,9 @@ class WebhookDelivery(models.Model):
     """One event on its way to one endpoint. Written by accounts.outbox alone."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "Waiting"
-        DELIVERED = "delivered", "Delivered"
-        FAILED = "failed", "Given up"
+        PENDING = "pending", _("Waiting")
+        DELIVERED = "delivered", _("Delivered")
+        FAILED = "failed", _("Given up")
 
     event = models.ForeignKey(WebhookEvent, models.CASCADE, related_name="deliveries")
     endpoint = models.ForeignKey(WebhookEndpoint, models.CASCADE, related_name="deliveries")

@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -62,7 +63,7 @@ def endpoint_change(request: HttpRequest, pk: int) -> HttpResponse:
     except webhooks.WebhookError as error:
         form.add_error(error.field, str(error))
         return _page(request, row, form=form, status=400)
-    messages.success(request, "Saved.")
+    messages.success(request, _("Saved."))
     return redirect("webhook", row.pk)
 
 
@@ -79,7 +80,7 @@ def endpoint_rotate(request: HttpRequest, pk: int) -> HttpResponse:
 def endpoint_test(request: HttpRequest, pk: int) -> HttpResponse:
     row = _endpoint(request, pk)
     outbox.send_test(row)
-    messages.success(request, "A test is on its way. Load this page again in a moment to see what became of it.")
+    messages.success(request, _("A test is on its way. Load this page again in a moment to see what became of it."))
     return redirect("webhook", row.pk)
 
 
@@ -87,7 +88,7 @@ def endpoint_test(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def endpoint_remove(request: HttpRequest, pk: int) -> HttpResponse:
     webhooks.remove(_endpoint(request, pk))
-    messages.success(request, "Removed. It is called no more.")
+    messages.success(request, _("Removed. It is called no more."))
     return redirect("webhooks")
 
 
@@ -96,7 +97,7 @@ def endpoint_remove(request: HttpRequest, pk: int) -> HttpResponse:
 def redeliver(request: HttpRequest, pk: int, delivery: int) -> HttpResponse:
     row = get_object_or_404(_endpoint(request, pk).deliveries, pk=delivery)
     outbox.redeliver(row)
-    messages.success(request, f"{row.event_id} is on its way once more.")
+    messages.success(request, _("%(event)s is on its way once more.") % {"event": row.event_id})
     return redirect("webhook", pk)
 
 
