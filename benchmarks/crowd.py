@@ -67,9 +67,10 @@ def _fill(customers: int, machines: int, months: int, each: int) -> None:
         for number in range(customers):
             _customer(number, machines // customers, start, plan)
         _usage(start, each)
-    connection.close()
+    everybody = list(Customer.objects.order_by("pk").values_list("pk", flat=True))
+    connection.close()  # Or the processes would share it.
     with ProcessPoolExecutor(os.cpu_count(), initializer=django.setup) as workers:
-        list(workers.map(_close, Customer.objects.order_by("pk").values_list("pk", flat=True)))
+        list(workers.map(_close, everybody))
     days.catch_up(now())
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
