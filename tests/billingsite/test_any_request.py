@@ -47,9 +47,9 @@ def schema() -> Any:
     return schemathesis.openapi.from_wsgi("/api/schema/", get_wsgi_application()).exclude(path_regex=AGENTS)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _connections_stay() -> Iterator[None]:
-    """Between requests too, as in Django's own test client: the world is in a transaction."""
+    """As in Django's own test client: the world is in a transaction, and the description is read before there is one."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
