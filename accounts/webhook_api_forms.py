@@ -44,6 +44,8 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     type = serializers.CharField(source="event.kind")
     at = serializers.DateTimeField(source="event.at")
     state = serializers.CharField(help_text="pending, delivered or failed")
+    attempts = serializers.IntegerField(min_value=0)
+    status = serializers.IntegerField(min_value=100, max_value=599, allow_null=True, help_text="HTTP status of the last answer")
 
     class Meta:
         model = WebhookDelivery
