@@ -151,7 +151,7 @@ def test_the_explorer_follows_its_controls_and_its_address(open_page: Open) -> N
     lines = Path(download.value.path()).read_text().splitlines()
     assert lines[0] == "start,end,web-1 [GiB-hour],late-1 [GiB-hour],Silent one [GiB-hour],Total [GiB-hour]"
     assert lines[1].endswith(",8.000,4.000,2.000,14.000")
-    expect(page.get_by_role("region", name="Memory by machine, by hour, table").get_by_text("14.000").first).to_be_visible()
+    expect(page.get_by_role("region", name="Memory, by: Machine, Hour, table").get_by_text("14.000").first).to_be_visible()
     page.get_by_label("Compare with the period before").check()
     page.wait_for_url("**compare=previous**")
     expect(page.locator(".chart-legend")).to_contain_text("Period before")
