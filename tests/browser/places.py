@@ -24,10 +24,10 @@ PAGES = (
 ELSEWHERE = {
     "sign-in", "sign-out", "confirm", "password-lost", "password-sent", "password-new", "code", "two-step",  # doors
     "invoice", "invoice-draft",  # named by a number
-    "cost", "usage-recent", "usage-csv", "invoice-pdf", "invoice-csv", "invoice-file",  # data and files
-    "notices-unseen", "healthz", "readyz", "metrics", "admin-fleet",  # programs
+    "cost", "usage-recent", "usage-csv", "invoice-pdf", "invoice-csv", "invoice-file", "credit-note-file",  # data, files
+    "notices-unseen", "healthz", "readyz", "metrics", "admin-fleet", "admin-schedules",  # programs, administration
     "machine-agent-token", "machine-agent-wish", "machine-agent-revoke",  # POST alone
     "key-new", "key-rotate", "key-revoke", "member-set", "member-remove", "session-end", "person-set", "budget-set",
-    "two-step-remove",
+    "company-set", "viewing-end", "two-step-remove",
     "webhook", "webhook-new", "webhook-change", "webhook-rotate", "webhook-test", "webhook-remove", "webhook-redeliver",
 }  # fmt: skip

@@ -18,6 +18,7 @@ from usage.models import IngestOffset, Machine, Reason, RejectedMessage
 
 PAGES = (
     "/admin/",
+    "/admin/schedules/",
     "/admin/accounts/user/",
     "/admin/accounts/user/add/",
     "/admin/accounts/customer/add/",
