@@ -10,9 +10,9 @@ from accounts import outbox
 from usage.fleet import SILENT_MS
 from usage.models import Machine, RejectedMessage
 from usage.periods import from_ms
+from usage.silences import newly_silent
 
 SILENT, REJECTED = "machine.silent", "usage.rejected"
-LOOK_BACK_MS = 24 * 3_600_000
 HOUR_MS = 3_600_000
 
 
@@ -48,10 +48,8 @@ def announce_rejected(rows: Sequence[RejectedMessage], using: str) -> None:
 
 
 def _newly_silent(now_ms: int) -> Iterator[Machine]:
-    silent = Q(last_seen_ms__gt=now_ms - LOOK_BACK_MS, last_seen_ms__lt=now_ms - SILENT_MS)
-    there = Q(retired_at=None) | Q(retired_at__gt=from_ms(now_ms))
     wanted = Q(customer__webhooks__enabled=True, customer__webhooks__events__contains=SILENT)
-    machines = Machine.objects.filter(silent, there, wanted).annotate(wanted_since=Min("customer__webhooks__created_at"))
+    machines = newly_silent(now_ms).filter(wanted).annotate(wanted_since=Min("customer__webhooks__created_at"))
     for machine in machines:
         if from_ms(machine.last_seen_ms) + timedelta(milliseconds=SILENT_MS) >= machine.wanted_since:
             yield machine

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
 from accounts import notices
@@ -15,11 +15,15 @@ from usage.periods import from_ms, to_ms
 LOOK_BACK_MS = 24 * 3_600_000
 
 
+def newly_silent(now_ms: int) -> QuerySet[Machine]:
+    """The machines that sent nothing for a quarter of an hour, of those that are not retired and not silent for a day."""
+    there = Q(retired_at=None) | Q(retired_at__gt=from_ms(now_ms))
+    return Machine.objects.filter(there, last_seen_ms__gt=now_ms - LOOK_BACK_MS, last_seen_ms__lt=now_ms - SILENT_MS)
+
+
 def tell(now_ms: int | None = None) -> int:
     """Tell of every machine that sent nothing for a quarter of an hour. Return how many notices; a customer gets one."""
-    at_ms = to_ms(now()) if now_ms is None else now_ms
-    there = Q(retired_at=None) | Q(retired_at__gt=from_ms(at_ms))
-    silent = Machine.objects.filter(there, last_seen_ms__gt=at_ms - LOOK_BACK_MS, last_seen_ms__lt=at_ms - SILENT_MS)
+    silent = newly_silent(to_ms(now()) if now_ms is None else now_ms)
     found: dict[Customer, dict[str, dict[str, Any]]] = {}
     for machine in silent.exclude(agent_state__state="paused").select_related("customer").order_by("code"):
         occasion = f"machine:{machine.pk}:silent:{machine.last_seen_ms}"
