@@ -140,6 +140,7 @@ class CustomerAdmin(Desk):
                     "country",
                     "tax_id",
                     "invoice_email",
+                    "buyer_reference",
                     "prices_include_tax",
                 )  # fmt: skip
             },

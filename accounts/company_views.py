@@ -17,7 +17,7 @@ from accounts.current import current_customer
 from accounts.models import Customer, validate_locale
 from accounts.scopes import PAYERS
 
-FIELDS = ("name", "address", "tax_id", "invoice_email", "locale")
+FIELDS = ("name", "address", "tax_id", "invoice_email", "buyer_reference", "locale")
 
 
 class CompanyForm(forms.Form):
@@ -27,6 +27,7 @@ class CompanyForm(forms.Form):
     address = forms.CharField(max_length=1_000, required=False)
     tax_id = forms.CharField(max_length=40, required=False)
     invoice_email = forms.EmailField(required=False)
+    buyer_reference = forms.CharField(max_length=100, required=False)
     locale = forms.CharField(max_length=16, validators=[validate_locale])
 
 

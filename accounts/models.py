@@ -117,6 +117,9 @@ class Customer(models.Model):
     invoice_email = models.EmailField(
         blank=True, help_text="Where invoices and reminders go. Empty: to the members for billing, or else to the owners"
     )
+    buyer_reference = models.CharField(
+        max_length=100, blank=True, help_text="What the customer wants quoted on its invoices; a German authority's Leitweg-ID"
+    )
     prices_include_tax = models.BooleanField(default=False, help_text="The plan's prices hold the tax already")
     locale = models.CharField(
         max_length=16, default="en-GB", validators=[validate_locale], help_text="How numbers and dates are written, e.g. de-DE"

@@ -25,15 +25,22 @@ from accounts.versioned import require_match, with_etag
 
 
 class DetailSerializer(serializers.ModelSerializer[Customer]):
+    invoice_email = serializers.CharField(help_text="Where invoices go; empty: to the people for billing, or else the owners")
+
     class Meta:
         model = Customer
-        fields = ("code", "name", "currency", "timezone", "locale", "address", "country", "tax_id")
+        fields = (
+            "code", "name", "currency", "timezone", "locale", "address", "country", "tax_id", "invoice_email",
+            "buyer_reference",
+        )  # fmt: skip
 
 
 class DetailForm(Form):
     name = serializers.CharField(max_length=200, required=False)
     address = serializers.CharField(max_length=1_000, required=False, allow_blank=True)
     tax_id = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    invoice_email = serializers.EmailField(required=False, allow_blank=True)
+    buyer_reference = serializers.CharField(max_length=100, required=False, allow_blank=True)
     locale = serializers.CharField(max_length=16, required=False, validators=[validate_locale])
 
 
@@ -70,6 +77,7 @@ def shown(name: str, value: dict[str, Any], status: int = 200) -> OpenApiExample
 
 DETAIL = {"code": "acme", "name": "Acme GmbH", "currency": "EUR", "timezone": "Europe/Berlin", "locale": "de-DE"}
 DETAIL |= {"address": "Speicherweg 14\n20457 Hamburg", "country": "DE", "tax_id": "DE999999999"}
+DETAIL |= {"invoice_email": "pay@acme.example", "buyer_reference": "04011000-1234512345-06"}
 MEMBER = {"id": 7, "email": "vera@acme.example", "role": "viewer"}
 KEY: dict[str, Any] = {"id": 3, "name": "Grafana", "prefix": "ch_Zk3tq1", "scopes": ["usage:read"]}
 KEY |= {"created_at": "2026-11-01T08:00:00Z", "expires_at": None, "last_used_at": "2026-11-24T14:32:00Z", "revoked_at": None}

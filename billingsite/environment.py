@@ -53,6 +53,15 @@ def formed(name: str, default: str, pattern: str, example: str) -> str:
     return value
 
 
+def iban(name: str) -> str:
+    """Return a bank account without blanks, or nothing. Raise ImproperlyConfigured where its check digits are wrong."""
+    value = text(name, "").replace(" ", "")
+    formed = re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", value) is not None
+    if value and not (formed and int("".join(str(int(letter, 36)) for letter in value[4:] + value[:4])) % 97 == 1):
+        raise ImproperlyConfigured(f"{name}={value!r} is no IBAN, or has a digit wrong. An example: DE89370400440532013000.")
+    return value
+
+
 def whole(name: str, default: int, *, low: int, high: int) -> int:
     """Return a whole number in [low, high]. Raise ImproperlyConfigured for anything else."""
     value = text(name, str(default))

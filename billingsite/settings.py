@@ -258,6 +258,10 @@ INVOICE_SERIES = env.choice("INVOICE_SERIES", "yearly", ("yearly", "continuous")
 SELLER_NAME = env.text("SELLER_NAME", "Corehour Systems")
 SELLER_ADDRESS = env.text("SELLER_ADDRESS", "").replace("\\n", "\n")
 SELLER_TAX_ID = env.text("SELLER_TAX_ID", "")
+SELLER_CONTACT = env.text("SELLER_CONTACT", "")
+SELLER_PHONE = env.formed("SELLER_PHONE", "", r"([+0-9 ()/.-]{3,40})?", "+49 40 1234567")
+SELLER_EMAIL = env.formed("SELLER_EMAIL", "", r"([^@\s]+@[^@\s]+)?", "billing@corehour.example")
+SELLER_IBAN = env.iban("SELLER_IBAN")
 SELLER_COUNTRY = env.formed("SELLER_COUNTRY", "", r"([A-Z]{2})?", "DE")
 
 # API

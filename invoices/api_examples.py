@@ -91,6 +91,7 @@ INVOICE_DETAIL = _answer(
         ],
         "payments": [{"reference": "bank-20261208-17", "received_on": "2026-12-08", "amount": _euros("5.00")}],
         "credit_notes": [_CREDIT_NOTE],
+        "buyer_reference": "04011000-1234512345-06",
         "seller": {"name": "Corehour Systems", "address": "", "tax_id": ""},
         "buyer": {"name": "Acme GmbH", "address": "Hauptstr. 1\n10115 Berlin", "tax_id": "DE123456789"},
         "lines": [_LINE],

@@ -131,6 +131,7 @@ class InvoiceDetailSerializer(InvoiceSerializer):
     taxes = TaxSerializer(many=True)
     payments = PaymentSerializer(many=True)
     credit_notes = CreditNoteSerializer(many=True)
+    buyer_reference = serializers.CharField(help_text="What the customer wants quoted; empty: nothing")
     seller = PartySerializer()
     buyer = PartySerializer()
     lines = LineSerializer(many=True)
@@ -215,6 +216,7 @@ def invoice_detail_json(invoice: Invoice) -> dict[str, Any]:
         "taxes": [tax_json(tax, invoice.currency) for tax in invoice.taxes],
         "payments": [payment_json(payment) for payment in invoice.payments.all()],
         "credit_notes": [credit_note_json(note, invoice.currency) for note in invoice.credit_notes.all()],
+        "buyer_reference": invoice.buyer_reference,
         "seller": _party_json(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
         "buyer": _party_json(invoice.customer_name, invoice.customer_address, invoice.customer_tax_id),
         "lines": lines,

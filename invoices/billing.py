@@ -186,6 +186,9 @@ def _copy(invoice: Invoice, customer: Customer, content: Estimate) -> None:
     invoice.customer_code, invoice.customer_name = customer.code, customer.name
     invoice.customer_address, invoice.customer_tax_id = customer.address, customer.tax_id
     invoice.seller_country, invoice.customer_country = settings.SELLER_COUNTRY, customer.country or settings.SELLER_COUNTRY
+    invoice.seller_contact, invoice.seller_phone = settings.SELLER_CONTACT, settings.SELLER_PHONE
+    invoice.seller_email, invoice.seller_iban = settings.SELLER_EMAIL, settings.SELLER_IBAN
+    invoice.customer_email, invoice.buyer_reference = customer.invoice_email, customer.buyer_reference
     own = [line for line in content.lines if line.plan_code and line.kind != "correction"]
     plans = {(line.plan_code, line.plan_name, line.plan_version): None for line in own}
     invoice.plans = [{"code": code, "name": name, "version": version} for code, name, version in plans]

@@ -17,6 +17,7 @@ from invoices.einvoice_cii import cii
 from invoices.einvoice_ubl import ubl
 from invoices.money import amount_text
 from invoices.paper import paper
+from invoices.xrechnung import exchanged
 
 KINDS = ("pdf", "csv", "json", "xml", "ubl")
 
@@ -32,9 +33,9 @@ def file_of(note: CreditNote, suffix: str) -> File:
             text = json.dumps(printed(note), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
             return File(text.encode(), "application/json", f"{note.number}.json")
         case "xml":
-            return File(cii(of_credit_note(note)), "application/xml", f"{note.number}.xml")
+            return File(cii(exchanged(of_credit_note(note))), "application/xml", f"{note.number}.xml")
         case "ubl":
-            return File(ubl(of_credit_note(note)), "application/xml", f"{note.number}.ubl.xml")
+            return File(ubl(exchanged(of_credit_note(note))), "application/xml", f"{note.number}.ubl.xml")
     raise ValueError(f"A credit note is no {suffix!r}.")
 
 

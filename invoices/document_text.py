@@ -69,7 +69,18 @@ def _facts(invoice: Invoice) -> list[list[str]]:
         [_("Time zone"), _("%(zone)s, %(hours)s hours") % {"zone": invoice.timezone, "hours": hours}],
         *([[_("Plan"), "; ".join(plans)]] if plans else []),
         [_("Customer"), invoice.customer_code],
+        *([[_("Your reference"), invoice.buyer_reference]] if invoice.buyer_reference else []),
+        *([[_("Bank account"), _in_fours(invoice.seller_iban)]] if invoice.seller_iban and invoice.total_minor > 0 else []),
+        *([[_("Questions"), ", ".join(asked)]] if (asked := _whom_to_ask(invoice)) else []),
     ]
+
+
+def _in_fours(iban: str) -> str:
+    return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))
+
+
+def _whom_to_ask(invoice: Invoice) -> list[str]:
+    return [told for told in (invoice.seller_contact, invoice.seller_phone, invoice.seller_email) if told]
 
 
 def _line(invoice: Invoice, line: InvoiceLine) -> dict[str, str]:

@@ -17,6 +17,7 @@ from invoices.models import Invoice
 from invoices.money import amount_text
 from invoices.paper import paper
 from invoices.seal import printed
+from invoices.xrechnung import exchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,9 @@ def file_of(invoice: Invoice, suffix: str) -> File:
         case "json":
             return File(json_text(invoice).encode(), "application/json", f"{number}.json")
         case "xml":
-            return File(cii(of_invoice(invoice)), "application/xml", f"{number}.xml")
+            return File(cii(exchanged(of_invoice(invoice))), "application/xml", f"{number}.xml")
         case "ubl":
-            return File(ubl(of_invoice(invoice)), "application/xml", f"{number}.ubl.xml")
+            return File(ubl(exchanged(of_invoice(invoice))), "application/xml", f"{number}.ubl.xml")
     raise ValueError(f"An invoice is no {suffix!r}.")
 
 

@@ -4,6 +4,7 @@ Its lines carry no tax: where prices include it, it is taken out in proportion. 
 tiers have no one unit price; the quantity is in its description.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +18,8 @@ from invoices.money import amount_text, decimal_text, places_of, round_half_away
 
 INVOICE, CREDIT_NOTE = "380", "381"
 SPECIFICATION = "urn:cen.eu:en16931:2017"
+POST_CODE_FIRST = frozenset("AT BE CH CZ DE DK EE ES FI FR GR HR IT LI LT LU MC NL NO PL PT SE SI SK".split())
+TOWN = re.compile(r"(?:[A-Z]{1,2}-)?(?P<code>\d{4} [A-Z]{2}|\d{4,5}|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3})\s+(?P<town>\D.*)")
 NOT_TAXED: dict[str, Any] = {"name": "", "category": "O", "rate_micro": 0, "reason": "Not subject to VAT."}
 
 
@@ -32,12 +35,24 @@ class Party:
     address: tuple[str, ...]
     country: str
     tax_id: str
+    email: str = ""
+    post_code: str = ""
+    city: str = ""
 
     @property
     def vat_id(self) -> str:
         """The tax id where it begins with the country, as a VAT id does (Greece writes EL)."""
         prefix = "EL" if self.country == "GR" else self.country
         return self.tax_id if self.tax_id.startswith(prefix) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whom the buyer asks."""
+
+    name: str
+    phone: str
+    email: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,11 @@ class EInvoice:
     last_day: date
     note: str = ""
     preceding: str = ""
+    reference: str = ""
+    contact: Contact | None = None
+    iban: str = ""
+    specification: str = SPECIFICATION
+    process: str = ""
 
     @property
     def lines_minor(self) -> int:
@@ -97,6 +117,16 @@ class EInvoice:
     def percent(self) -> str:
         """The tax rate in percent."""
         return decimal_text(self.rate_micro, 4, at_least=2)
+
+    @property
+    def part_percent(self) -> str | None:
+        """The rate of the whole tax: XRechnung wants one even where nothing is subject to VAT, EN 16931 none there."""
+        return None if self.category == "O" and self.specification == SPECIFICATION else self.percent
+
+    @property
+    def means(self) -> str:
+        """How it is paid, by UNTDID 4461: a SEPA transfer, or another one."""
+        return "58" if self.currency == "EUR" else "30"
 
     def amount(self, minor: int) -> str:
         """An amount as a decimal string."""
@@ -146,8 +176,7 @@ def of_credit_note(note: CreditNote) -> EInvoice:
 def _document(invoice: Invoice, **own: Any) -> EInvoice:
     if places_of(invoice.currency) > 2:
         raise EInvoiceError(f"EN 16931 has two decimals at most, {invoice.currency} has {places_of(invoice.currency)}.")
-    seller = _party(invoice.seller_name, invoice.seller_address, invoice.seller_country, invoice.seller_tax_id)
-    buyer = _party(invoice.customer_name, invoice.customer_address, invoice.customer_country, invoice.customer_tax_id)
+    seller, buyer = _party(invoice, "seller"), _party(invoice, "customer")
     if not (seller.country and buyer.country):
         raise EInvoiceError("EN 16931 asks for both countries: set SELLER_COUNTRY and the customer's country.")
     tax = invoice.taxes[0] if invoice.taxes else NOT_TAXED
@@ -161,14 +190,37 @@ def _document(invoice: Invoice, **own: Any) -> EInvoice:
         category=tax["category"],
         rate_micro=tax["rate_micro"],
         reason=tax["reason"],
+        reference=invoice.buyer_reference,
+        contact=_contact(invoice),
+        iban=invoice.seller_iban,
         first_day=invoice.period_start.astimezone(zone).date(),
         last_day=(invoice.period_end - timedelta(microseconds=1)).astimezone(zone).date(),
         **own,
     )
 
 
-def _party(name: str, address: str, country: str, tax_id: str) -> Party:
-    return Party(name, tuple(row for row in address.splitlines() if row), country, tax_id.replace(" ", ""))
+def _party(invoice: Invoice, who: str) -> Party:
+    name, country, tax_id, email, address = (
+        getattr(invoice, f"{who}_{field}") for field in ("name", "country", "tax_id", "email", "address")
+    )
+    rows, post_code, city = town(tuple(row.strip() for row in address.splitlines() if row.strip()), country)
+    return Party(name, rows, country, tax_id.replace(" ", ""), email, post_code, city)
+
+
+def town(rows: tuple[str, ...], country: str) -> tuple[tuple[str, ...], str, str]:
+    """Take post code and town out of an address: a row such as "20457 Hamburg", the last or, above the country, the last but one.
+
+    Only where the post code stands first. Elsewhere the rows stay as they are, and code and town are empty.
+    """
+    for at in range(len(rows) - 1, max(len(rows) - 3, 0), -1) if country in POST_CODE_FIRST else ():
+        if found := TOWN.fullmatch(rows[at]):
+            return rows[:at], found["code"], found["town"]
+    return rows, "", ""
+
+
+def _contact(invoice: Invoice) -> Contact | None:
+    contact = Contact(invoice.seller_contact, invoice.seller_phone, invoice.seller_email)
+    return contact if contact.name and contact.phone and contact.email else None
 
 
 def _line(line: InvoiceLine, net_minor: int) -> ELine:

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from invoices.einvoice import SPECIFICATION, EInvoice, ELine, Party, signs
+from invoices.einvoice import EInvoice, ELine, Party, signs
 from invoices.einvoice_xml import Pair, document
 
 NAMESPACES = {
@@ -27,7 +27,11 @@ def cii(bill: EInvoice) -> bytes:
         ("ram:ApplicableHeaderTradeDelivery", delivered),
         ("ram:ApplicableHeaderTradeSettlement", _settlement(bill)),
     ]
-    guide: list[Pair] = [("ram:GuidelineSpecifiedDocumentContextParameter", [("ram:ID", SPECIFICATION)])]
+    process: list[Pair] = [("ram:ID", bill.process)] if bill.process else []
+    guide: list[Pair] = [
+        ("ram:BusinessProcessSpecifiedDocumentContextParameter", process),
+        ("ram:GuidelineSpecifiedDocumentContextParameter", [("ram:ID", bill.specification)]),
+    ]
     return document(
         "rsm:CrossIndustryInvoice",
         NAMESPACES,
@@ -60,6 +64,7 @@ def _tax(bill: EInvoice) -> list[Pair]:
 
 def _agreement(bill: EInvoice) -> list[Pair]:
     return [
+        ("ram:BuyerReference", bill.reference),
         ("ram:SellerTradeParty", _party(bill, bill.seller, seller=True)),
         ("ram:BuyerTradeParty", _party(bill, bill.buyer, seller=False)),
     ]
@@ -77,9 +82,35 @@ def _party(bill: EInvoice, party: Party, *, seller: bool) -> list[Pair]:
     return [
         ("ram:ID", (party.tax_id or party.name) if seller and not ids or seller and not party.vat_id else None),
         ("ram:Name", party.name),
-        ("ram:PostalTradeAddress", [*lines.items(), ("ram:CountryID", party.country)]),
+        ("ram:DefinedTradeContact", _contact(bill) if seller else None),
+        (
+            "ram:PostalTradeAddress",
+            [
+                ("ram:PostcodeCode", party.post_code),
+                *lines.items(),
+                ("ram:CityName", party.city),
+                ("ram:CountryID", party.country),
+            ],
+        ),
+        ("ram:URIUniversalCommunication", [("ram:URIID", ({"schemeID": "EM"}, party.email))] if party.email else None),
         *ids,
     ]
+
+
+def _contact(bill: EInvoice) -> list[Pair]:
+    if bill.contact is None:
+        return []
+    return [
+        ("ram:PersonName", bill.contact.name),
+        ("ram:TelephoneUniversalCommunication", [("ram:CompleteNumber", bill.contact.phone)]),
+        ("ram:EmailURIUniversalCommunication", [("ram:URIID", bill.contact.email)]),
+    ]
+
+
+def _means(bill: EInvoice) -> list[Pair]:
+    if not bill.iban:
+        return []
+    return [("ram:TypeCode", bill.means), ("ram:PayeePartyCreditorFinancialAccount", [("ram:IBANID", bill.iban)])]
 
 
 def _settlement(bill: EInvoice) -> list[Pair]:
@@ -89,11 +120,13 @@ def _settlement(bill: EInvoice) -> list[Pair]:
         ("ram:ExemptionReason", bill.reason),
         ("ram:BasisAmount", bill.amount(bill.net_minor)),
         ("ram:CategoryCode", bill.category),
-        ("ram:RateApplicablePercent", None if bill.category == "O" else bill.percent),
+        ("ram:RateApplicablePercent", bill.part_percent),
     ]
     period: list[Pair] = [("ram:StartDateTime", _day(bill.first_day)), ("ram:EndDateTime", _day(bill.last_day))]
     return [
+        ("ram:PaymentReference", bill.number if bill.iban else None),
         ("ram:InvoiceCurrencyCode", bill.currency),
+        ("ram:SpecifiedTradeSettlementPaymentMeans", _means(bill)),
         ("ram:ApplicableTradeTax", tax),
         ("ram:BillingSpecifiedPeriod", period),
         *(("ram:SpecifiedTradeAllowanceCharge", _allowance(bill, name, amount)) for name, amount in bill.allowances),

@@ -1,6 +1,6 @@
 """An electronic invoice in OASIS UBL 2.1: an Invoice, or a CreditNote with its own names for the same things."""
 
-from invoices.einvoice import CREDIT_NOTE, SPECIFICATION, EInvoice, ELine, Party, signs
+from invoices.einvoice import CREDIT_NOTE, EInvoice, ELine, Party, signs
 from invoices.einvoice_xml import Pair, document
 
 COMMON = {
@@ -14,13 +14,15 @@ def ubl(bill: EInvoice) -> bytes:
     credit = bill.kind == CREDIT_NOTE
     name = "CreditNote" if credit else "Invoice"
     children: list[Pair] = [
-        ("cbc:CustomizationID", SPECIFICATION),
+        ("cbc:CustomizationID", bill.specification),
+        ("cbc:ProfileID", bill.process),
         ("cbc:ID", bill.number),
         ("cbc:IssueDate", bill.issued_on.isoformat()),
         ("cbc:DueDate", bill.due_on.isoformat() if bill.due_on and not credit else None),
         (f"cbc:{name}TypeCode", bill.kind),
         ("cbc:Note", bill.note),
         ("cbc:DocumentCurrencyCode", bill.currency),
+        ("cbc:BuyerReference", bill.reference),
         (
             "cac:InvoicePeriod",
             [("cbc:StartDate", bill.first_day.isoformat()), ("cbc:EndDate", bill.last_day.isoformat())],
@@ -28,6 +30,7 @@ def ubl(bill: EInvoice) -> bytes:
         ("cac:BillingReference", [("cac:InvoiceDocumentReference", [("cbc:ID", bill.preceding)])] if bill.preceding else None),
         ("cac:AccountingSupplierParty", [("cac:Party", _party(bill, bill.seller, seller=True))]),
         ("cac:AccountingCustomerParty", [("cac:Party", _party(bill, bill.buyer, seller=False))]),
+        ("cac:PaymentMeans", _means(bill)),
         ("cac:PaymentTerms", None if bill.due_on else [("cbc:Note", "Nothing is to be paid.")]),
         *(("cac:AllowanceCharge", _allowance(bill, reason, amount)) for reason, amount in bill.allowances),
         ("cac:TaxTotal", _tax_total(bill)),
@@ -52,18 +55,42 @@ def _party(bill: EInvoice, party: Party, *, seller: bool) -> list[Pair]:
     scheme, tax_id = ("VAT", vat) if vat else ("TAX", party.tax_id if taxed and seller else "")
     identified = seller and not vat
     return [
+        ("cbc:EndpointID", ({"schemeID": "EM"}, party.email) if party.email else None),
         ("cac:PartyIdentification", [("cbc:ID", party.tax_id or party.name)] if identified else None),
-        ("cac:PostalAddress", [*streets.items(), *third, country]),
+        (
+            "cac:PostalAddress",
+            [*streets.items(), ("cbc:CityName", party.city), ("cbc:PostalZone", party.post_code), *third, country],
+        ),
         ("cac:PartyTaxScheme", [("cbc:CompanyID", tax_id), ("cac:TaxScheme", [("cbc:ID", scheme)])] if tax_id else None),
         ("cac:PartyLegalEntity", [("cbc:RegistrationName", party.name)]),
+        ("cac:Contact", _contact(bill) if seller else None),
     ]
 
 
-def _category(bill: EInvoice, *, reason: bool = False) -> list[Pair]:
+def _contact(bill: EInvoice) -> list[Pair]:
+    if bill.contact is None:
+        return []
+    names = ("cbc:Name", "cbc:Telephone", "cbc:ElectronicMail")
+    return list(zip(names, (bill.contact.name, bill.contact.phone, bill.contact.email), strict=True))
+
+
+def _means(bill: EInvoice) -> list[Pair]:
+    if not bill.iban:
+        return []
+    return [
+        ("cbc:PaymentMeansCode", bill.means),
+        ("cbc:PaymentID", bill.number),
+        ("cac:PayeeFinancialAccount", [("cbc:ID", bill.iban)]),
+    ]
+
+
+def _category(bill: EInvoice, *, whole: bool = False) -> list[Pair]:
+    """The tax of a line or an allowance, or of the `whole` document with its reason."""
+    percent = None if bill.category == "O" else bill.percent
     return [
         ("cbc:ID", bill.category),
-        ("cbc:Percent", None if bill.category == "O" else bill.percent),
-        ("cbc:TaxExemptionReason", bill.reason if reason else None),
+        ("cbc:Percent", bill.part_percent if whole else percent),
+        ("cbc:TaxExemptionReason", bill.reason if whole else None),
         ("cac:TaxScheme", [("cbc:ID", "VAT")]),
     ]
 
@@ -81,7 +108,7 @@ def _tax_total(bill: EInvoice) -> list[Pair]:
     part: list[Pair] = [
         ("cbc:TaxableAmount", _amount(bill, bill.net_minor)),
         ("cbc:TaxAmount", _amount(bill, bill.tax_minor)),
-        ("cac:TaxCategory", _category(bill, reason=True)),
+        ("cac:TaxCategory", _category(bill, whole=True)),
     ]
     return [("cbc:TaxAmount", _amount(bill, bill.tax_minor)), ("cac:TaxSubtotal", part)]
 

@@ -91,6 +91,7 @@ GUARDS = (
     Guard("note_final", "invoices_creditnote", ("INSERT",), f"NOT {_invoice_of('NEW')}", "Only a finalised invoice is credited."),
     Guard("note_limit", "invoices_creditnote", ("INSERT",), _CREDITED_TOO_MUCH, "No more is credited than was billed."),
     Guard("item_kept", "invoices_oneoffitem", ("UPDATE", "DELETE"), _ITEM_BILLED, INVOICE_FROZEN),
+    Guard("spot_kept", "invoices_spotprice", ("UPDATE", "DELETE"), "1 = 1", APPEND_ONLY),
     Guard("counter_kept", "invoices_invoicecounter", ("DELETE",), "1 = 1", APPEND_ONLY),
     Guard(
         "counter_steps",
@@ -151,6 +152,7 @@ _ENTRY_IN_THE_WAY = _in_the_way(
     "o.customer_id = NEW.customer_id AND o.kind = NEW.kind AND o.reference = NEW.reference"
     " AND o.debit = NEW.debit AND o.credit = NEW.credit",
 )
+_SPOT_IN_THE_WAY = _in_the_way("invoices_spotprice", "1 = 1", "o.id = NEW.id", "o.market = NEW.market AND o.at = NEW.at")
 _NOTE_IN_THE_WAY = _in_the_way("invoices_creditnote", "1 = 1", "o.id = NEW.id", "o.number = NEW.number")
 
 # SQLite's REPLACE and UPDATE OR REPLACE take away the row that is in the way, and no DELETE trigger fires.
@@ -167,6 +169,7 @@ SQLITE_GUARDS = tuple(
         ("voiding", "invoices_voiding", "id", _VOIDING_IN_THE_WAY, APPEND_ONLY),
         ("entry", "invoices_ledgerentry", "id", _ENTRY_IN_THE_WAY, APPEND_ONLY),
         ("note", "invoices_creditnote", "id", _NOTE_IN_THE_WAY, APPEND_ONLY),
+        ("spot", "invoices_spotprice", "id", _SPOT_IN_THE_WAY, APPEND_ONLY),
         ("counter", "invoices_invoicecounter", "series", _COUNTER_IN_THE_WAY, APPEND_ONLY),
     )
     for event, when in (("INSERT", in_the_way), ("UPDATE", f"{in_the_way[:-1]} AND o.{key} <> OLD.{key})"))
@@ -187,6 +190,7 @@ _FROZEN_ROWS = {
     "invoices_voiding": "1 = 1",
     "invoices_ledgerentry": "1 = 1",
     "invoices_creditnote": "1 = 1",
+    "invoices_spotprice": "1 = 1",
     "invoices_invoicecounter": "1 = 1",
 }
 # PostgreSQL's statements do not see what another session has not committed. A guard that reads other rows first waits

@@ -76,8 +76,8 @@ class InvoiceAdmin(ReadOnlyDesk):
         ),
         ("Period", {"fields": ("period_start", "period_end", "timezone", "plans")}),
         ("Dates", {"fields": ("refreshed_at", "finalised_at", "issued_on", "due_on")}),
-        ("Customer", {"fields": ("customer", "customer_name", "customer_address", "customer_tax_id")}),
-        ("Seller", {"fields": ("seller_name", "seller_address", "seller_tax_id")}),
+        ("Customer", {"fields": ("customer", "customer_name", "customer_address", "customer_tax_id", "buyer_reference")}),
+        ("Seller", {"fields": ("seller_name", "seller_address", "seller_tax_id", "seller_iban")}),
         ("Below the lines", {"fields": ("discounts", "taxes", "credit_minor", "content_hash")}),
     )
     csv_fields = (

@@ -12,6 +12,8 @@ from invoices.issued import Invoice, InvoiceLine
 NOT_PRINTED = frozenset(
     "id customer state content_hash created_at refreshed_at attempt held released release_reason released_by".split()
 )
+# Columns that came later. Where they say nothing they are left out, so that an older invoice keeps its seal.
+CAME_LATER = frozenset("customer_email buyer_reference seller_contact seller_phone seller_email seller_iban".split())
 LINE_NOT_PRINTED = frozenset(("id", "invoice"))
 
 
@@ -24,7 +26,8 @@ def seal_of(invoice: Invoice, lines: list[InvoiceLine] | None = None) -> str:
 def printed(invoice: Invoice, lines: list[InvoiceLine] | None = None) -> dict[str, Any]:
     """Return everything that an invoice prints, as plain JSON."""
     rows = invoice.lines.order_by("position") if lines is None else lines
-    return {**_fields(invoice, NOT_PRINTED), "lines": [_fields(line, LINE_NOT_PRINTED) for line in rows]}
+    empty = {name for name in CAME_LATER if not getattr(invoice, name)}
+    return {**_fields(invoice, NOT_PRINTED | empty), "lines": [_fields(line, LINE_NOT_PRINTED) for line in rows]}
 
 
 def _fields(row: Invoice | InvoiceLine, left_out: frozenset[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ GIVEN = {
     "address": "Kai 3\n20457 Hamburg",
     "tax_id": "DE1",
     "invoice_email": "pay@acme.example",
+    "buyer_reference": "04011000-1234512345-06",
     "locale": "de-DE",
 }
 
@@ -31,6 +32,7 @@ def test_owners_and_billing_change_the_address_and_it_is_in_the_audit_trail(acme
     acme.refresh_from_db()
     assert "Saved." in answer.content.decode()
     assert (acme.name, acme.address.replace("\r", ""), acme.country, acme.currency) == ("Acme AG", GIVEN["address"], "DE", "EUR")
+    assert acme.buyer_reference == "04011000-1234512345-06"
     entry = AuditEntry.objects.get(action="customer.changed")
     assert (json.loads(entry.before)["name"], json.loads(entry.after)["name"]) == ("Acme", "Acme AG")
 

@@ -20,6 +20,7 @@ URL = r"(sqlite|postgres|postgresql)://.+"
         (lambda: env.whole("X", 35, low=1, high=99), "0"),
         (lambda: env.whole("X", 35, low=1, high=99), "3.5"),
         (lambda: env.choice("X", "INFO", ("INFO", "ERROR")), "LOUD"),
+        (lambda: env.iban("X"), "DE89370400440532013001"),
         (lambda: env.formed("X", "sqlite://x", URL, "postgres://user@host/name"), "garbage"),
     ],
 )
@@ -33,8 +34,10 @@ def test_a_bad_value_is_named_with_its_variable(read: Callable[[], object], valu
 def test_good_values_are_taken_and_empty_ones_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", " on ")
     monkeypatch.setenv("Y", "")
+    monkeypatch.setenv("Z", "DE89 3704 0044 0532 0130 00")
 
     assert env.flag("X", default=False) is True
+    assert (env.iban("Z"), env.iban("Y")) == ("DE89370400440532013000", "")
     assert env.whole("Y", 35, low=1, high=99) == 35
 
 
