@@ -13,6 +13,7 @@ from django.http import Http404
 from accounts.access import customer_or_404, may_see_fleet
 from accounts.hub import hub
 from accounts.models import Customer, User
+from accounts.viewing import viewed_in
 from accounts.watch import NOT_SIGNED_IN, NOT_YOURS, Ticket, watch
 
 CHATTER = 4400
@@ -110,7 +111,7 @@ class GuardedSocket(AsyncJsonWebsocketConsumer):
 
 
 class CustomerSocket(GuardedSocket):
-    """A guarded socket about one customer, named by `?customer=CODE`; for its members only."""
+    """A guarded socket about one customer, named by `?customer=CODE`; for its members, and for staff who view as it."""
 
     customer: Customer
 
@@ -119,9 +120,15 @@ class CustomerSocket(GuardedSocket):
         if not code:  # "My first customer" could be another one after the next check.
             return False
         with contextlib.suppress(Http404):
-            self.customer = await database_sync_to_async(customer_or_404)(user, code)
+            self.customer = await database_sync_to_async(self._visible)(user, code)
             return True
         return False
+
+    def _visible(self, user: Any, code: str) -> Customer:
+        """The customer, as the pages of the same session would find it. Raise Http404 for a foreign one."""
+        scope: Any = self.scope
+        user.viewing = viewed_in(scope["session"], user)
+        return customer_or_404(user, code)
 
     def customer_pk(self) -> int:
         return int(self.customer.pk)

@@ -1,6 +1,7 @@
 """Staff look at the portal as a customer's people see it: read only, for an hour at most, written into the audit trail."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -44,6 +45,12 @@ def end(request: HttpRequest) -> None:
         record("viewing.ended", f"customer:{viewed[0]}", customer_pk=viewed[0])
 
 
+def viewed_in(session: Mapping[str, Any], user: User | AnonymousUser) -> int | None:
+    """The number of the customer that somebody views as in a session, while they still may."""
+    viewed = session.get(KEY)
+    return int(viewed[0]) if viewed and time.time() < viewed[1] and may_view(user) else None
+
+
 class Viewing:
     """Middleware: tell the access rule whom somebody views as, and let nothing be changed meanwhile."""
 
@@ -51,12 +58,12 @@ class Viewing:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        viewed = request.session.get(KEY)
-        if viewed and request.user.is_authenticated:
-            if time.time() >= viewed[1] or not may_view(request.user):
+        if request.session.get(KEY) and request.user.is_authenticated:
+            viewed = viewed_in(request.session, request.user)
+            if viewed is None:
                 end(request)
             else:
-                request.user.viewing = viewed[0]  # Read by accounts/access.py.
+                request.user.viewing = viewed  # Read by accounts/access.py.
         answer: HttpResponseBase = self.get_response(request)
         return answer
 

@@ -19,6 +19,7 @@ from django.utils.timezone import now
 
 from accounts.access import may_see_fleet, seen_by
 from accounts.models import User
+from accounts.viewing import viewed_in
 
 log = logging.getLogger(__name__)
 NOT_SIGNED_IN = 4401
@@ -32,6 +33,13 @@ class Ticket(NamedTuple):
 
     session_key: str
     customer_pk: int | None
+
+
+class Listener(NamedTuple):
+    """Who is signed in by a session, and the customer that they view as there."""
+
+    user: User
+    viewing: int | None
 
 
 class Watched(Protocol):
@@ -93,18 +101,25 @@ def refusals(tickets: Collection[Ticket]) -> dict[Ticket, int]:
     """Return the close code of each ticket whose session ended or whose person may no longer see what it is for."""
     ended = {}
     for some in _parts(tickets):
-        people = _signed_in({ticket.session_key for ticket in some})
-        seen = seen_by({user.pk for user in people.values()})
+        listeners = _signed_in({ticket.session_key for ticket in some})
+        seen = seen_by({listener.user.pk for listener in listeners.values()})
         for ticket in some:
-            user = people.get(ticket.session_key)
-            if user is None:
+            listener = listeners.get(ticket.session_key)
+            if listener is None:
                 ended[ticket] = NOT_SIGNED_IN
-            elif not (may_see_fleet(user) if ticket.customer_pk is None else (user.pk, ticket.customer_pk) in seen):
+            elif not _may_hear(listener, ticket.customer_pk, seen):
                 ended[ticket] = NOT_YOURS
     return ended
 
 
-def _signed_in(keys: Collection[str]) -> dict[str, User]:
+def _may_hear(listener: Listener, customer_pk: int | None, seen: Collection[tuple[int, int]]) -> bool:
+    """The rule of `accounts.access.visible_customers`."""
+    if customer_pk is None:
+        return may_see_fleet(listener.user)
+    return listener.viewing == customer_pk if listener.viewing else (listener.user.pk, customer_pk) in seen
+
+
+def _signed_in(keys: Collection[str]) -> dict[str, Listener]:
     """Return the active person of each session that is neither over nor from before a change of password."""
     store: Any = import_module(settings.SESSION_ENGINE).SessionStore
     rows = store.get_model_class().objects.filter(session_key__in=keys, expire_date__gt=now())
@@ -112,7 +127,11 @@ def _signed_in(keys: Collection[str]) -> dict[str, User]:
     pks = {session[SESSION_KEY] for session in sessions.values() if SESSION_KEY in session}
     people = {str(user.pk): user for user in User.objects.filter(pk__in=pks, is_active=True)}
     found = {key: people.get(session.get(SESSION_KEY, "")) for key, session in sessions.items()}
-    return {key: user for key, user in found.items() if user is not None and _is_theirs(sessions[key], user)}
+    return {
+        key: Listener(user, viewed_in(sessions[key], user))
+        for key, user in found.items()
+        if user is not None and _is_theirs(sessions[key], user)
+    }
 
 
 def _is_theirs(session: Mapping[str, Any], user: User) -> bool:

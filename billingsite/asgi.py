@@ -2,19 +2,20 @@
 
 import os
 
+import django
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billingsite.settings")
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
-from billingsite.ws_urls import websocket_urlpatterns  # noqa: E402 - the sockets need the apps that the line above loads
+from billingsite.handler import OneThread  # noqa: E402 - these need the apps that the line above loads
+from billingsite.ws_urls import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": OneThread(),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -156,6 +156,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     # A process that is stopped in the middle of a transaction must not hold its locks for ever.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c idle_in_transaction_session_timeout=60000")
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # One that stayed may have been cut off meanwhile.
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if DATABASES["default"]["ENGINE"].endswith("sqlite3") else 60
 
 # As ASVS 5.0 asks: length and known passwords, no rules of composition, no change by the calendar.

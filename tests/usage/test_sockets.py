@@ -1,5 +1,6 @@
 """Who may listen to whose machines, and for how long. The channel layer is the one in memory; the rest is real."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +150,40 @@ async def test_a_socket_closes_when_the_password_changes(cast: Cast) -> None:
         await cast.olga.asave()
 
         assert await close_code(socket) == 4401
+
+
+async def test_staff_who_view_as_a_customer_hear_it_until_the_view_ends(cast: Cast) -> None:
+    bolt = await Customer.objects.aget(code="bolt")
+    dialog = f"/admin/accounts/customer/{cast.acme.pk}/view-as/"
+    await in_database(cast.staff.get)(dialog)
+    await in_database(cast.staff.post)(dialog, {"_form_submitted": "1"})
+
+    async with opened("/ws/usage/?customer=acme", cast.staff) as socket, opened("/ws/cost/?customer=acme", cast.staff) as cost:
+        await push(customer_group(bolt.pk), POINT | {"machine": "foreign"})
+        await push(customer_group(cast.acme.pk), POINT)
+        assert await socket.receive_json_from(timeout=5) == {"points": [POINT]}
+        assert await refusal("/ws/usage/?customer=bolt", cast.staff) == 4404
+        assert await socket.receive_nothing(timeout=0.5)
+        await in_database(cast.staff.post)("/viewing/end/")
+
+        assert (await close_code(socket), await close_code(cost)) == (4404, 4404)
+    assert await refusal("/ws/usage/?customer=acme", cast.staff) == 4404
+
+
+async def test_a_view_is_over_after_its_hour_for_sockets_too(cast: Cast) -> None:
+    dialog = f"/admin/accounts/customer/{cast.acme.pk}/view-as/"
+    await in_database(cast.staff.get)(dialog)
+    await in_database(cast.staff.post)(dialog, {"_form_submitted": "1"})
+
+    def let_the_hour_pass() -> None:
+        session = cast.staff.session
+        session["viewing"] = [cast.acme.pk, int(time.time()) - 1]
+        session.save()
+
+    async with opened("/ws/usage/?customer=acme", cast.staff) as socket:
+        await in_database(let_the_hour_pass)()
+
+        assert await close_code(socket) == 4404
 
 
 async def test_many_sockets_are_checked_in_three_queries(cast: Cast) -> None:
