@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
 
 from accounts import mails, viewing
-from accounts.admin_parts import Desk, ReadOnlyDesk, ReadOnlyRows, Rows, action, display
+from accounts.admin_parts import Desk, ReadOnlyDesk, ReadOnlyRows, Rows, action, display, leave_dialog
 from accounts.models import ApiKey, AuditEntry, Customer, Mail, Membership, Notice, User, WebhookDelivery, WebhookEndpoint
 from accounts.people import issue_key, revoke_key
 from accounts.privacy_admin import PersonalData
@@ -184,8 +184,7 @@ class CustomerAdmin(Desk):
     )
     def view_as(self, request: HttpRequest, form: ViewAsForm, object_id: int) -> HttpResponse:
         viewing.begin(request, get_object_or_404(Customer, pk=object_id))
-        there = reverse("overview")
-        return HttpResponse(headers={"HX-Redirect": there}) if request.headers.get("HX-Request") else redirect(there)
+        return leave_dialog(request, "overview")
 
     @action(description="New API key", icon="key", url_path="new-key", permissions=["issue_key"])
     def new_key(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:

@@ -6,7 +6,9 @@ from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.formats import date_format
 from unfold import decorators
 from unfold.admin import ModelAdmin, TabularInline
@@ -26,6 +28,12 @@ def display(**how: Any) -> Callable[[Method], Method]:
     """unfold's decorator for a column, with types."""
     decorator: Callable[[Method], Method] = decorators.display(**how)
     return decorator
+
+
+def leave_dialog(request: HttpRequest, name: str, *args: object) -> HttpResponse:
+    """Go on from a dialog to a page by its name: the browser follows a header, because htmx would follow a redirect itself."""
+    url = reverse(name, args=args)
+    return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
 
 
 def written(instant: datetime) -> str:

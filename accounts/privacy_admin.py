@@ -3,12 +3,11 @@
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts.admin_parts import Desk, action
+from accounts.admin_parts import Desk, action, leave_dialog
 from accounts.audit import record
 from accounts.models import User
 from accounts.people import PeopleError
@@ -53,8 +52,7 @@ class PersonalData(Desk):
             self.message_user(request, "Nothing is erased: that is another address.", messages.ERROR)
         else:
             self._erase(request, user)
-        url = reverse("admin:accounts_user_change", args=[object_id])
-        return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+        return leave_dialog(request, "admin:accounts_user_change", object_id)
 
     def _erase(self, request: HttpRequest, user: User) -> None:
         try:

@@ -5,13 +5,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, RangeDateTimeFilter
 
-from accounts.admin_parts import ReadOnlyDesk, ReadOnlyRows, action, display
+from accounts.admin_parts import ReadOnlyDesk, ReadOnlyRows, action, display, leave_dialog
 from accounts.models import User
 from invoices import billing, credit_notes, documents, mailing, payments
 from invoices.admin_forms import CreditForm, DecisionForm, PaymentForm, VoidForm
@@ -245,8 +245,7 @@ class InvoiceAdmin(ReadOnlyDesk):
         else:
             self.log_change(request, invoice, said)
             self.message_user(request, f"{said}.", messages.SUCCESS)
-        url = reverse("admin:invoices_invoice_change", args=[pk])
-        return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+        return leave_dialog(request, "admin:invoices_invoice_change", pk)
 
 
 def _credit(invoice: Invoice, asked: dict[str, Any], by: str) -> CreditNote:

@@ -7,12 +7,11 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import path, reverse
+from django.urls import path
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display
+from accounts.admin_parts import Desk, ReadOnlyRows, Rows, action, display, leave_dialog
 from invoices import publishing
 from invoices.admin_forms import PLACES, DecisionForm, PriceForm, PriceRowsFormSet, ScaledField, SubscriptionForm
 from invoices.backtest_admin import backtest_page
@@ -113,8 +112,8 @@ class PlanAdmin(Desk):
             version = publishing.new_draft(RatePlan.objects.get(pk=object_id))
         except publishing.PlanError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return _go(request, "admin:invoices_rateplan_change", object_id)
-        return _go(request, "admin:invoices_planversion_change", version.pk)
+            return leave_dialog(request, "admin:invoices_rateplan_change", object_id)
+        return leave_dialog(request, "admin:invoices_planversion_change", version.pk)
 
 
 class VersionAdmin(WhileDraft, Desk):
@@ -150,7 +149,7 @@ class VersionAdmin(WhileDraft, Desk):
 
     @action(description="Try on past months", icon="history", url_path="backtest", permissions=["view"])
     def backtest(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        return _go(request, "admin:invoices_planversion_past_months", object_id)
+        return leave_dialog(request, "admin:invoices_planversion_past_months", object_id)
 
     def has_publish_permission(self, request: HttpRequest, object_id: int | str | None = None) -> bool:
         return bool(request.user.has_perm("invoices.change_planversion"))
@@ -175,7 +174,7 @@ class VersionAdmin(WhileDraft, Desk):
         else:
             self.log_change(request, version, "Published")
             self.message_user(request, f"{version} is published.", messages.SUCCESS)
-        return _go(request, "admin:invoices_planversion_change", object_id)
+        return leave_dialog(request, "admin:invoices_planversion_change", object_id)
 
 
 class DetailedPriceForm(PriceForm):
@@ -272,9 +271,3 @@ class SubscriptionAdmin(Desk):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> tuple[str, ...]:
         return ("customer", "plan") if obj else ()
-
-
-def _go(request: HttpRequest, name: str, pk: Any) -> HttpResponse:
-    """Leave a dialog: the browser follows a header, because htmx would follow a redirect itself."""
-    url = reverse(name, args=[pk])
-    return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)

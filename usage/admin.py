@@ -5,11 +5,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter, FieldTextFilter, RangeDateTimeFilter
 
-from accounts.admin_parts import Desk, ReadOnlyDesk, action, display, written
+from accounts.admin_parts import Desk, ReadOnlyDesk, action, display, leave_dialog, written
 from usage import key_admin
 from usage.admin_forms import PlainForm
 from usage.completeness_admin import CompletenessPages
@@ -160,8 +158,7 @@ class IngestIncidentAdmin(ReadOnlyDesk):
     @action(description="Acknowledge", icon="done", url_path="acknowledge", permissions=["resolve"], dialog=ACKNOWLEDGE)
     def acknowledge_one(self, request: HttpRequest, form: PlainForm, object_id: int) -> HttpResponse:
         self.acknowledge_chosen(request, IngestIncident.objects.filter(pk=object_id))
-        url = reverse("admin:usage_ingestincident_changelist")
-        return HttpResponse(headers={"HX-Redirect": url}) if request.headers.get("HX-Request") else redirect(url)
+        return leave_dialog(request, "admin:usage_ingestincident_changelist")
 
 
 @admin.register(WorkerBeat)

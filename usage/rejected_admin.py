@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, FieldTextFilter, RangeDateTimeFilter
 
-from accounts.admin_parts import ReadOnlyDesk, action, display, written
+from accounts.admin_parts import ReadOnlyDesk, action, display, leave_dialog, written
 from usage.admin_forms import DiscardForm, FixForm, ReplayForm
 from usage.desk import (
     discard_rejected,
@@ -173,7 +173,7 @@ class RejectedMessageAdmin(ReadOnlyDesk):
         self.message_user(request, "The mended message is kept beside the bytes that came.", messages.SUCCESS)
         if request.POST.get("do") == "replay":
             self._say(request, self._replay(request, pk))
-        return _back_from_dialog(request, pk)
+        return leave_dialog(request, "admin:usage_rejectedmessage_change", pk)
 
     @action(
         description="Replay",
@@ -189,7 +189,7 @@ class RejectedMessageAdmin(ReadOnlyDesk):
     )
     def replay(self, request: HttpRequest, form: ReplayForm, object_id: int) -> HttpResponse:
         self._say(request, self._replay(request, object_id, admit_overlap=form.cleaned_data["admit_overlap"]))
-        return _back_from_dialog(request, object_id)
+        return leave_dialog(request, "admin:usage_rejectedmessage_change", object_id)
 
     @action(
         description="Discard",
@@ -205,7 +205,7 @@ class RejectedMessageAdmin(ReadOnlyDesk):
     )
     def discard(self, request: HttpRequest, form: DiscardForm, object_id: int) -> HttpResponse:
         self._discard(request, object_id, form.cleaned_data["reason"])
-        return _back_from_dialog(request, object_id)
+        return leave_dialog(request, "admin:usage_rejectedmessage_change", object_id)
 
     @admin.action(description="Replay", permissions=["resolve"])
     def replay_chosen(self, request: HttpRequest, queryset: QuerySet[RejectedMessage]) -> HttpResponse | None:
@@ -262,11 +262,3 @@ def _verbatim(text: str) -> SafeString:
     return format_html(
         '<pre tabindex="0" class="font-mono text-xs whitespace-pre-wrap break-all max-h-96 overflow-auto">{}</pre>', text
     )
-
-
-def _back_from_dialog(request: HttpRequest, pk: int) -> HttpResponse:
-    """Leave a dialog for the message's page: the browser follows a header, because htmx would follow a redirect itself."""
-    url = reverse("admin:usage_rejectedmessage_change", args=[pk])
-    if request.headers.get("HX-Request"):
-        return HttpResponse(headers={"HX-Redirect": url})
-    return redirect(url)
