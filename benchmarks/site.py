@@ -37,9 +37,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def database() -> Iterator[tuple[str, str]]:
-    """Run a PostgreSQL that waits for its disk. Yield its DATABASE_URL and what it is."""
-    with postgres(durable=True) as url:
+def database(kept: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Run a PostgreSQL that waits for its disk, of this run or from a folder. Yield its DATABASE_URL and what it is."""
+    with postgres(durable=True, kept=kept) as url:
         with psycopg.connect(url) as connection:
             version = f"PostgreSQL {connection.info.parameter_status('server_version')}"
         yield url, version

