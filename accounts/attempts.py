@@ -25,6 +25,16 @@ def may_try(email: str, address: str) -> bool:
     return all(_claim(subject, limit) for subject, limit in limits)
 
 
+def may_begin(address: str) -> bool:
+    """Claim a passkey's challenge for an address. Nothing can be guessed with one; it keeps a stranger from filling the table."""
+    return _claim(digest(f"challenges {_network(address)}"), FROM_ONE_ADDRESS)
+
+
+def first(secret: str) -> bool:
+    """Whether nobody has shown this before in the last quarter of an hour, also when two come at the same time."""
+    return _claim(digest(f"once {secret}"), 1)
+
+
 def succeeded(email: str, address: str) -> None:
     """The right password: earlier mistakes from this place are forgiven."""
     Attempts.objects.filter(subject=_subjects(email, address)[0]).delete()

@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpRequest
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.access import customer_or_404, may_see_fleet, visible_customers
 from accounts.models import Customer, User
@@ -43,6 +44,12 @@ def home_of(user: User) -> str:
     if may_see_fleet(user) and not visible_customers(user).exists():
         return reverse("admin:index")
     return reverse("overview")
+
+
+def way_on(request: HttpRequest, user: User, wanted: str) -> str:
+    """Where somebody goes who has just signed in: to the page they came for, if it is one of this site."""
+    safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if safe and wanted else home_of(user)
 
 
 def current_customer_or_none(request: HttpRequest) -> Customer | None:

@@ -1,4 +1,4 @@
-"""What the doors keep: the audit trail with its head, sessions, attempts to sign in, and answers to idempotent requests."""
+"""What the doors keep: the audit trail, sessions, second factors, passkeys, attempts, and answers to idempotent requests."""
 
 from django.conf import settings
 from django.db import models
@@ -58,10 +58,30 @@ class SecondFactor(models.Model):
     """A person's authenticator app and paper codes. The secret is sealed, the codes are hashes."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="second_factor")
-    sealed = models.BinaryField()
+    sealed = models.BinaryField(null=True)
+    pending = models.BinaryField(null=True)  # A new app's secret, until its first code is shown.
     confirmed = models.BooleanField(default=False)
     last_step = models.BigIntegerField(default=0)  # The newest half-minute whose code was used.
     paper = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"of person {self.user_id}"
+
+
+class Passkey(models.Model):
+    """A key in somebody's device or password store (WebAuthn); only its public half is here. accounts/passkeys.py writes."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=60)
+    handle = models.BinaryField()  # How authenticators know the person: random, the same for all of a person's passkeys.
+    credential_id = models.CharField(max_length=1400, unique=True)  # Base64url.
+    credential = models.BinaryField()  # Authenticator's model, id and public key, as the authenticator sent them.
+    uses = models.BigIntegerField(default=0)  # The authenticator's own count; stays 0 where it does not count.
+    created_at = models.DateTimeField(default=now)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
 
     def __str__(self) -> str:
         return f"of person {self.user_id}"

@@ -13,6 +13,7 @@ class Mail(models.Model):
         OVERDUE = "overdue", "Overdue"
         RECEIPT = "receipt", "Receipt"
         NOTICE = "notice", "Notice"
+        SECURITY = "security", "Security"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -21,7 +22,7 @@ class Mail(models.Model):
         FAILED = "failed", "Given up"
         DROPPED = "dropped", "Not needed any more"
 
-    customer = models.ForeignKey("accounts.Customer", models.CASCADE, related_name="mails")
+    customer = models.ForeignKey("accounts.Customer", models.CASCADE, null=True, related_name="mails")  # None: to a person.
     kind = models.CharField(max_length=8, choices=Kind.choices)
     occasion = models.CharField(max_length=120, help_text="What it is about; the same one is sent once to an address")
     recipient = models.EmailField()

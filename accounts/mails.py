@@ -20,7 +20,7 @@ from django.utils.timezone import now
 from accounts.languages import language_of
 from accounts.letters import Letter
 from accounts.mail_models import Mail
-from accounts.models import Customer, Membership
+from accounts.models import AuditEntry, Customer, Membership, User
 
 log = logging.getLogger(__name__)
 TASK = "invoices.tasks.send_mail"
@@ -40,7 +40,7 @@ def contacts(customer: Customer) -> list[str]:
     return billing or [email for role, email in held if role == Membership.Role.OWNER]
 
 
-def ask(customer: Customer, kind: Mail.Kind, occasion: str, about: int, recipients: Iterable[tuple[str, str]]) -> None:
+def ask(customer: Customer | None, kind: Mail.Kind, occasion: str, about: int, recipients: Iterable[tuple[str, str]]) -> None:
     """Ask for a mail to each (address, language), to be sent once the transaction is committed."""
     rows = [
         Mail(customer=customer, kind=kind, occasion=occasion, about=about, recipient=address, language=language)
@@ -55,6 +55,12 @@ def ask_contacts(customer: Customer, kind: Mail.Kind, occasion: str, about: int)
     """Ask for a mail to whoever gets the customer's invoices, in the customer's language."""
     language = language_of(customer.locale)
     ask(customer, kind, occasion, about, ((address, language) for address in contacts(customer)))
+
+
+def ask_person(user: User, entry: AuditEntry) -> None:
+    """Ask for a mail to a person about what just happened to their account, and is in the audit trail."""
+    language = language_of(user.language or settings.LANGUAGE_CODE)
+    ask(None, Mail.Kind.SECURITY, f"audit:{entry.pk}", entry.pk, [(user.email, language)])
 
 
 def ask_again(mail: Mail) -> None:

@@ -16,7 +16,9 @@ from accounts.models import User
 # Pages that move rates, money or keys: the password must have been shown lately. Staff and owners alike.
 SENSITIVE = frozenset(
     {
-        "two-step-remove", "keys", "key-new", "key-rotate", "key-revoke",
+        "two-step", "two-step-remove",
+        "passkeys", "passkey-options", "passkey-new", "passkey-rename", "passkey-remove",
+        "keys", "key-new", "key-rotate", "key-revoke",
         "webhooks", "webhook-new", "webhook", "webhook-change", "webhook-rotate", "webhook-remove",
         "admin:accounts_apikey_add", "admin:accounts_user_add", "admin:accounts_user_change",
         "admin:auth_user_password_change", "admin:invoices_planversion_publish", "admin:invoices_invoice_finalise",
@@ -27,8 +29,11 @@ SENSITIVE = frozenset(
 
 # What staff reach before they have a second factor.
 DOORS = frozenset(
-    {"admin:logout", "code", "confirm", "password-change", "settings", "sign-in", "sign-out", "two-step", "healthz", "readyz"}
-)
+    {
+        "admin:logout", "code", "confirm", "password-change", "settings", "sign-in", "sign-out", "two-step", "healthz", "readyz",
+        "passkeys", "passkey-options", "passkey-new", "passkey-challenge", "passkey-sign-in", "passkey-confirm",
+    }
+)  # fmt: skip
 
 
 class SessionLimits:

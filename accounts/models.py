@@ -16,7 +16,7 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.timezone import now
 
-from accounts.door_models import Attempts, AuditEntry, AuditHead, IdempotentAnswer, SecondFactor, SignedInSession
+from accounts.door_models import Attempts, AuditEntry, AuditHead, IdempotentAnswer, Passkey, SecondFactor, SignedInSession
 from accounts.mail_models import Mail
 from accounts.notice_models import Notice, NoticeOccasion
 from accounts.scopes import READING
@@ -24,8 +24,8 @@ from accounts.webhook_models import WebhookDelivery, WebhookEndpoint, WebhookEve
 
 __all__ = [
     "ApiKey", "Attempts", "AuditEntry", "AuditHead", "Customer", "IdempotentAnswer", "Mail", "Membership", "Notice",
-    "NoticeOccasion", "SecondFactor", "SignedInSession", "User", "UserManager", "WebhookDelivery", "WebhookEndpoint",
-    "WebhookEvent",
+    "NoticeOccasion", "Passkey", "SecondFactor", "SignedInSession", "User", "UserManager", "WebhookDelivery",
+    "WebhookEndpoint", "WebhookEvent",
 ]  # fmt: skip
 CODE = RegexValidator(r"\A[a-z0-9][a-z0-9-]{0,62}\Z", "Use 1 to 63 lower-case letters, digits and hyphens.")
 COUNTRY = RegexValidator(r"\A[A-Z]{2}\Z", "Use a country's two capital letters of ISO 3166, such as DE.")

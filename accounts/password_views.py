@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 
-from accounts import attempts, sessions
+from accounts import attempts, mails, sessions
 from accounts.audit import record
 from accounts.models import User
 from accounts.whence import address_of
@@ -25,7 +25,7 @@ class Change(auth.PasswordChangeView):
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         answer = super().form_valid(form)
         sessions.prove(self.request.session)
-        record("password.changed", f"person:{form.user.pk}")
+        mails.ask_person(form.user, record("password.changed", f"person:{form.user.pk}"))
         messages.success(self.request, _("The password is changed. Other browsers are signed out."))
         return answer
 
@@ -64,5 +64,5 @@ class New(auth.PasswordResetConfirmView):
 
     def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
         answer = super().form_valid(form)
-        record("password.reset", f"person:{form.user.pk}", actor=form.user)
+        mails.ask_person(form.user, record("password.reset", f"person:{form.user.pk}", actor=form.user))
         return answer

@@ -4,6 +4,8 @@ The audit trail knows people by number and cannot be changed; once the account i
 the address of the member of staff who made an entry, as the law asks; the export says how many such entries there are.
 """
 
+import json
+import re
 from typing import Any
 
 from django.apps import apps
@@ -12,9 +14,9 @@ from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.forms.models import model_to_dict
 
-from accounts import people
+from accounts import notices, people
 from accounts.audit import record
-from accounts.models import AuditEntry, Mail, SecondFactor, SignedInSession, User
+from accounts.models import AuditEntry, Mail, Notice, SecondFactor, SignedInSession, User
 
 NOT_TOLD = ("password", "groups", "user_permissions")
 
@@ -28,6 +30,8 @@ def export(user: User) -> dict[str, Any]:
         "memberships": list(user.memberships.values("customer__code", "role")),
         "sessions": list(user.signed_in_sessions.values("began_at", "seen_at", "address", "browser")),
         "second_factor": SecondFactor.objects.filter(user=user, confirmed=True).exists(),
+        "passkeys": list(user.passkeys.values("name", "created_at", "used_at")),
+        "notices": _told(user),
         "mails": list(mails.values("kind", "subject", "text", "created_at", "sent_at")),
         "did": list(trail.values("id", "at", "action", "target", "address", "request_id")),
         "named_in_books": named_in_books(user),
@@ -42,7 +46,9 @@ def erase(user: User) -> User:
         people.remove_member(membership.customer, membership.pk)
     _sign_out_everywhere(user)
     SecondFactor.objects.filter(user=user).delete()
-    Mail.objects.filter(recipient__iexact=email).update(recipient=alias, subject="", text="")
+    user.passkeys.all().delete()
+    Mail.objects.filter(recipient__iexact=email).update(recipient=alias, subject="", text="", problem="")
+    _forget_in_notices(email, alias)
     LogEntry.objects.filter(object_repr__icontains=email).update(object_repr=alias)
     LogEntry.objects.filter(change_message__icontains=email).update(change_message="")
     user.email, user.name = alias, ""
@@ -54,6 +60,22 @@ def erase(user: User) -> User:
     user.user_permissions.clear()
     record("person.erased", f"person:{user.pk}")
     return user
+
+
+def _told(user: User) -> list[dict[str, Any]]:
+    """The notices that a person may read, of all their customers."""
+    return [
+        {"customer": membership.customer.code, **row}
+        for membership in user.memberships.select_related("customer")
+        for row in notices.readable(user, membership.customer)[0].values("kind", "at", "facts")
+    ]
+
+
+def _forget_in_notices(email: str, alias: str) -> None:
+    """Notices name what people named, such as a key; where that holds somebody's address, it holds the alias from now on."""
+    for notice in Notice.objects.filter(facts__icontains=email):
+        notice.facts = json.loads(re.sub(re.escape(email), alias, json.dumps(notice.facts), flags=re.IGNORECASE))
+        notice.save(update_fields=["facts"])
 
 
 def named_in_books(user: User) -> dict[str, int]:

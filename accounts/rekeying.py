@@ -11,6 +11,7 @@ from accounts.models import SecondFactor, WebhookEndpoint
 
 PLACES: tuple[tuple[type[models.Model], str], ...] = (
     (SecondFactor, "sealed"),
+    (SecondFactor, "pending"),
     (WebhookEndpoint, "sealed"),
     (WebhookEndpoint, "sealed_before"),
 )

@@ -8,15 +8,14 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts import attempts, second_factor
+from accounts import attempts, passkeys, second_factor
 from accounts.audit import record
-from accounts.current import home_of
+from accounts.current import way_on
 from accounts.models import User
 from accounts.whence import address_of
 
@@ -41,15 +40,20 @@ def code(request: HttpRequest) -> HttpResponse:
         else:
             record("second-factor.failed", f"person:{user.pk}")
             problem = _("This code is wrong, or was used.")
-    context = {"next": wanted, "problem": problem}
+    context = {
+        "next": wanted,
+        "problem": problem,
+        "has_codes": second_factor.has_codes(user),
+        "origin": passkeys.origin(),
+        "passkeys_work": passkeys.usable_at(request),
+    }
     return render(request, "accounts/code.html", context, status=400 if problem else 200)
 
 
 def _in(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
     request.session.pop(second_factor.PENDING, None)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-    safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return redirect(wanted if safe and wanted else home_of(user))
+    return redirect(way_on(request, user, wanted))
 
 
 @login_required
@@ -59,7 +63,7 @@ def two_step(request: HttpRequest) -> HttpResponse:
     """Make a second factor: the secret once, then its first code, then the paper codes once."""
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - login_required let nobody else in
-    if second_factor.needed(user):
+    if second_factor.has_codes(user) and "new" not in request.GET:
         return render(request, "accounts/two_step.html", {"has": True})
     problem = ""
     if request.method == "POST":
@@ -80,6 +84,9 @@ def two_step(request: HttpRequest) -> HttpResponse:
 @login_required
 def two_step_remove(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)  # noqa: S101 - login_required let nobody else in
-    second_factor.remove(request.user)
-    messages.success(request, _("Signing in asks for the password alone now."))
+    try:
+        second_factor.remove(request.user)
+        messages.success(request, _("Signing in asks for no code any more."))
+    except second_factor.Last:
+        messages.error(request, _("Staff keep at least one second factor. Add another one first."))
     return redirect("settings")

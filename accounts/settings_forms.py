@@ -45,6 +45,10 @@ class PasswordForm(forms.Form):
     password = forms.CharField(max_length=4096, strip=False)
 
 
+class PasskeyForm(forms.Form):
+    name = forms.CharField(max_length=60)
+
+
 class MemberForm(forms.Form):
     email = forms.EmailField(max_length=254)
     role = forms.ChoiceField(choices=Membership.Role.choices)

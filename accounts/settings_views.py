@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import attempts, people, sessions
+from accounts import attempts, passkeys, people, second_factor, sessions
 from accounts.access import has_role, require_role
 from accounts.audit import record
 from accounts.current import current_customer, current_customer_or_none
@@ -35,6 +35,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "sessions": sessions.others(user, request.session.session_key),
         "current_key": request.session.session_key,
+        "passkey_count": user.passkeys.count(),
+        "has_codes": second_factor.has_codes(user),
         "is_owner": customer is not None and has_role(user, customer, OWNERS),
         "members": customer.memberships.select_related("user").order_by("user__email") if customer else [],
         "is_payer": customer is not None and has_role(user, customer, PAYERS),
@@ -134,7 +136,9 @@ def confirm(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not problem:
         sessions.prove(request.session)
         return redirect(onward)
-    return render(request, "accounts/confirm.html", {"next": onward, "problem": problem}, status=400 if problem else 200)
+    works = passkeys.usable_at(request) and user.passkeys.exists()
+    context = {"next": onward, "problem": problem, "passkeys_work": works}
+    return render(request, "accounts/confirm.html", context, status=400 if problem else 200)
 
 
 def _unproved(request: HttpRequest, user: User) -> str:

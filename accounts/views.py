@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from accounts import attempts, second_factor
+from accounts import attempts, passkeys, second_factor
 from accounts.audit import record
 from accounts.current import home_of
 from accounts.models import User
@@ -61,6 +61,9 @@ class SignIn(LoginView):
             return super().form_valid(form)
         second_factor.ask(self.request, user)
         return redirect(f"{reverse('code')}?{urlencode({'next': self.get_redirect_url()})}")
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        return super().get_context_data(passkeys_work=passkeys.usable_at(self.request), **more)
 
     def get_default_redirect_url(self) -> str:
         user = self.request.user

@@ -28,7 +28,7 @@ from usage.wishes import WORDS
 FULL = ("de",)
 # What is sent out: documents and mail. These are translated into every language.
 SENT = (
-    "accounts/notice_words.py", "invoices/credit_note_documents.py", "invoices/document_text.py",
+    "accounts/notice_words.py", "accounts/security_words.py", "invoices/credit_note_documents.py", "invoices/document_text.py",
     "invoices/mailing.py", "invoices/paper_words.py", "invoices/tax.py", "templates/mail/", "usage/meters.py",
 )  # fmt: skip
 ROOMS = ("accounts", "usage", "invoices", "billingsite")

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import notice_views as notices
+from accounts import passkey_views as keyring
 from accounts import password_views as passwords
 from accounts import second_factor_views as factors
 from accounts import settings_views as doors
@@ -46,6 +47,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/", SignIn.as_view(), name="sign-in"),
     path("sign-out/", SignOut.as_view(), name="sign-out"),
     path("sign-in/code/", factors.code, name="code"),
+    path("sign-in/passkey/", keyring.sign_in, name="passkey-sign-in"),
+    path("passkey/challenge/", keyring.challenge, name="passkey-challenge"),
+    path("confirm/passkey/", keyring.confirm, name="passkey-confirm"),
+    path("settings/passkeys/", keyring.overview, name="passkeys"),
+    path("settings/passkeys/options/", keyring.options, name="passkey-options"),
+    path("settings/passkeys/new/", keyring.new, name="passkey-new"),
+    path("settings/passkeys/<int:pk>/rename/", keyring.rename, name="passkey-rename"),
+    path("settings/passkeys/<int:pk>/remove/", keyring.remove, name="passkey-remove"),
     path("settings/two-step/", factors.two_step, name="two-step"),
     path("settings/two-step/remove/", factors.two_step_remove, name="two-step-remove"),
     path("viewing/end/", viewing_end, name="viewing-end"),

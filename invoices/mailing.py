@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from accounts import formats, mails, notices
+from accounts import formats, mails, notices, security_words
 from accounts.audit import record
 from accounts.languages import language_of
 from accounts.letters import Attachment, Letter
-from accounts.models import Mail, Notice
+from accounts.models import AuditEntry, Mail, Notice
 from accounts.notice_words import letter_of
 from invoices import display, documents
 from invoices.issued import Invoice, Payment
@@ -88,6 +88,8 @@ def compose(mail: Mail) -> Letter | None:
     """Write a mail in the language that is active. None where there is nothing to say any more."""
     if mail.kind == Mail.Kind.NOTICE:
         return letter_of(Notice.objects.select_related("customer").get(pk=mail.about))
+    if mail.kind == Mail.Kind.SECURITY:
+        return security_words.letter_of(AuditEntry.objects.get(pk=mail.about))
     if mail.kind == Mail.Kind.RECEIPT:
         return _receipt(Payment.objects.select_related("invoice").get(pk=mail.about))
     invoice = Invoice.objects.with_settlement().get(pk=mail.about)

@@ -15,7 +15,7 @@ GERMAN = {"accept-language": "de-AT,de;q=0.9,en;q=0.5"}
 # Names, units and formats: they are the same in every language.
 SAME = re.compile(
     r"(Acme|Maps|Speicherweg|Hamburg|Corehour|Systems|Europe|Berlin|olga|acme|example|web|late|silent|one|Silent|Base|fee|CPU|GiB|GB|MiB|"
-    r"CSV|JSON|PDF|UBL|XML|EUR|English|Deutsch|API|Webhooks?|Code|Name|Browser|Agent|Live|live|System|Zone|Status|Person|CH|Plan|core|h|Memory|"
+    r"CSV|JSON|PDF|UBL|XML|EUR|English|Deutsch|API|Webhooks?|Passkeys?|http|localhost|Code|Name|Browser|Agent|Live|live|System|Zone|Status|Person|CH|Plan|core|h|Memory|"
     r"April|https|August|September|November|Mozilla|Unknown|UTC|usage|account|invoices|machines|plans|keys|audit|webhooks|read|write|pip|install|corehour|agent|enrol|[a-z]{1,2})"
 )
 

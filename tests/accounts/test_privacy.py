@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from accounts import second_factor
-from accounts.models import AuditEntry, Customer, Mail, User
+from accounts.models import AuditEntry, Customer, Mail, Notice, User
 from tests.cast import PASSWORD, a_customer, a_member, an_operator, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +36,12 @@ def vera(acme: Customer) -> User:
         customer=acme, kind="invoice", occasion="one", recipient=EMAIL, language="en", about=1, subject="For Vera Unusual",
         text=f"To {EMAIL}", sent_at=now(), state="sent",
     )  # fmt: skip
+    Mail.objects.create(
+        kind="security", occasion="two", recipient=EMAIL, language="en", about=1, state="failed",
+        problem=f"SMTPRecipientsRefused: {{'{EMAIL}': (550, b'Vera is gone')}}",
+    )  # fmt: skip
+    facts = [{"name": f"script of {EMAIL.title()}", "prefix": "ch_abc", "at": "2026-12-01T00:00:00+00:00"}]
+    Notice.objects.create(customer=acme, kind="key_expiring", facts=facts)
     operator = signed_in(an_operator())
     operator.post(reverse("admin:accounts_user_change", args=[user.pk]), {"email": EMAIL})
     return user
@@ -54,6 +60,9 @@ def test_an_export_holds_what_is_kept_and_no_secret(vera: User) -> None:
     assert told["memberships"] == [{"customer__code": "acme", "role": "owner"}]
     assert told["sessions"][0]["browser"] == "Vera's browser"
     assert told["mails"][0]["subject"] == "For Vera Unusual"
+    assert [mail["kind"] for mail in told["mails"]] == ["invoice", "security"]
+    assert [(notice["customer"], notice["kind"]) for notice in told["notices"]] == [("acme", "key_expiring")]
+    assert told["notices"][0]["facts"][0]["prefix"] == "ch_abc"
     assert "signed-in" in {entry["action"] for entry in told["did"]}
     assert "password" not in told["person"]
 
@@ -75,8 +84,12 @@ def test_after_an_erasure_nothing_in_the_database_tells_who_it_was(vera: User) -
 
     _said("erase_person", EMAIL, "--yes")
 
-    assert {"accounts.User.email", "accounts.User.name", "accounts.Mail.text", "accounts.SignedInSession.browser"} <= set(before)
+    assert {
+        "accounts.User.email", "accounts.User.name", "accounts.Mail.text", "accounts.Mail.problem", "accounts.Notice.facts",
+        "accounts.SignedInSession.browser",
+    } <= set(before)  # fmt: skip
     assert _mentions((EMAIL, "Vera")) == []
+    assert Notice.objects.get().facts[0]["name"] == f"script of erased-{vera.pk}@erased.invalid"
     assert AuditEntry.objects.filter(actor=f"person:{vera.pk}").exists()
     call_command("verify_audit", stdout=StringIO())
 

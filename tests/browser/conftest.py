@@ -127,7 +127,7 @@ class Server:
         self.port = free_ports(1)[0]
         self.address = f"http://{HOST}:{self.port}"
         self.options = options
-        self.env = env
+        self.env = {"SITE_URL": f"http://localhost:{self.port}"} | env
 
     def start(self) -> None:
         command = ("-m", "uvicorn", "billingsite.asgi:application", "--host", HOST, "--port", str(self.port), *self.options)

@@ -17,6 +17,7 @@ PAGES = (
     "/settings/",
     "/notices/",
     "/settings/keys/",
+    "/settings/passkeys/",
     "/settings/webhooks/",
     "/settings/password/",
 )
@@ -28,6 +29,8 @@ ELSEWHERE = {
     "notices-unseen", "healthz", "readyz", "metrics", "admin-fleet", "admin-schedules",  # programs, administration
     "machine-agent-token", "machine-agent-wish", "machine-agent-revoke",  # POST alone
     "key-new", "key-rotate", "key-revoke", "member-set", "member-remove", "session-end", "person-set", "budget-set",
+    "passkey-challenge", "passkey-sign-in", "passkey-confirm", "passkey-options", "passkey-new", "passkey-rename",
+    "passkey-remove",
     "company-set", "viewing-end", "two-step-remove",
     "webhook", "webhook-new", "webhook-change", "webhook-rotate", "webhook-test", "webhook-remove", "webhook-redeliver",
 }  # fmt: skip
