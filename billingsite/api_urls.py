@@ -17,6 +17,7 @@ from invoices.api import InvoiceCsv, InvoiceDetail, InvoiceList, InvoicePdf, Pla
 from invoices.books_api import InvoiceFile, InvoicePayments, InvoiceUbl, WalletDetail
 from invoices.credit_notes_api import CreditNoteCsv, CreditNoteDetail, CreditNotePdf, CreditNoteUbl, CreditNoteXml
 from invoices.quote_api import BareQuotes, Quotes
+from invoices.spot_api import SpotPrices
 from invoices.subscriptions_api import SubscriptionDetail, SubscriptionList
 from usage.agent_api import ChangeKey, Enrol, Forward, Sync
 from usage.api import MachineDetail, MachineList, MachineWatermark, SampleList, UsageReport
@@ -79,6 +80,7 @@ urlpatterns: list[URLPattern] = [
     path("v1/credit-notes/<slug:note>/csv", CreditNoteCsv.as_view(), name="api-credit-note-csv"),
     path("v1/credit-notes/<slug:note>/xml", CreditNoteXml.as_view(), name="api-credit-note-xml"),
     path("v1/credit-notes/<slug:note>/ubl", CreditNoteUbl.as_view(), name="api-credit-note-ubl"),
+    path("v1/spot-prices/", SpotPrices.as_view(), name="api-spot-prices"),
     path("v1/subscriptions/", SubscriptionList.as_view(), name="api-subscriptions"),
     path("v1/subscriptions/<int:pk>/", SubscriptionDetail.as_view(), name="api-subscription"),
     path("v1/wallet/", WalletDetail.as_view(), name="api-wallet"),

@@ -33,6 +33,7 @@ GROUPS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "invoices.TaxRate": ("Tax rates", "account_balance"),
             "invoices.RatePlan": ("Rate plans", "sell"),
             "invoices.PlanVersion": ("Plan versions", "history_edu"),
+            "invoices.SpotPrice": ("Spot prices", "show_chart"),
             "invoices.Subscription": ("Subscriptions", "event_repeat"),
         },
     ),

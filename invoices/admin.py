@@ -14,15 +14,18 @@ from invoices.models import (
     PlanVersion,
     Price,
     RatePlan,
+    SpotPrice,
     Subscription,
     TaxRate,
 )
 from invoices.plan_admin import PlanAdmin, PriceAdmin, SubscriptionAdmin, VersionAdmin
+from invoices.spot_admin import SpotPriceAdmin
 
 admin.site.register(RatePlan, PlanAdmin)
 admin.site.register(PlanVersion, VersionAdmin)
 admin.site.register(Price, PriceAdmin)
 admin.site.register(Subscription, SubscriptionAdmin)
+admin.site.register(SpotPrice, SpotPriceAdmin)
 admin.site.register(Invoice, InvoiceAdmin)
 admin.site.register(CreditNote, CreditNoteAdmin)
 admin.site.register(LedgerEntry, LedgerAdmin)

@@ -204,6 +204,8 @@ def _check_prices(version: PlanVersion) -> None:
         raise PlanError(str(error)) from error
     if not prices:
         raise PlanError(f"{version} has no price.")
+    if named := next((price.name for price in prices if price.labels), None):
+        raise PlanError(f"{named}: a machine's one label is its class; others are for quotes, and would bill nothing here.")
     try:
         check_prices([dump_price(price) for price in prices], STORED)
     except PlanFileError as error:

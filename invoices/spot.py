@@ -51,17 +51,24 @@ def record(market: str, at: datetime, price_nano: int) -> SpotPrice:
     known = SpotPrice.objects.filter(market=market, at=at).first()
     if known is not None and known.price_nano == price_nano:
         return known
+    check(market, at)
+    made = SpotPrice(market=market, at=at, price_nano=price_nano)
+    made.full_clean()
+    made.save()
+    record_deed("spot-price.recorded", f"spot-price:{made.pk}", after={"price": str(made)})
+    return made
+
+
+def check(market: str, at: datetime) -> None:
+    """Raise SpotError where a market's next price cannot begin at an instant. Called in the transaction that records it."""
+    if at.microsecond % 1000:
+        raise SpotError("A price begins on a millisecond.")
     newest = SpotPrice.objects.filter(market=market).first()
     if newest is not None and at <= newest.at:
         raise SpotError(f"{newest}: the next price of {market} must begin later.")
     billed = _billed_until(market)
     if billed is not None and at < billed:
         raise SpotError(f"Usage priced by {market} is billed up to {billed:%Y-%m-%d %H:%M} UTC; a price must begin from then on.")
-    made = SpotPrice(market=market, at=at, price_nano=price_nano)
-    made.full_clean()
-    made.save()
-    record_deed("spot-price.recorded", f"spot-price:{made.pk}", after={"price": str(made)})
-    return made
 
 
 def _billed_until(market: str) -> datetime | None:

@@ -7,35 +7,20 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import may_see_fleet
-from accounts.keys import actor
-from accounts.models import ApiKey, Customer
+from accounts.models import Customer
 from accounts.query import Instant, Query
 from invoices import publishing
 from invoices.api_forms import rfc3339
 from invoices.models import RatePlan, Subscription
-
-PERMISSIONS = {"GET": "view", "POST": "add", "PATCH": "change"}
-
-
-class MaySubscribe(BasePermission):
-    """Staff whose role reaches so far."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        who, wanted = actor(request), PERMISSIONS.get(request.method or "", "change")
-        if isinstance(who, ApiKey) or not may_see_fleet(who) or not who.has_perm(f"invoices.{wanted}_subscription"):
-            raise Http404
-        return True
+from invoices.staff_doors import StaffMay
 
 
 class OfCustomer(Query):
@@ -60,7 +45,8 @@ class SubscriptionEnd(serializers.Serializer[Any]):
 class SubscriptionList(APIView):
     """What a customer is billed by, and a new one. The same one asked for again is answered with 200."""
 
-    permission_classes = (MaySubscribe,)
+    permission_classes = (StaffMay,)
+    door_to = "subscription"
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
@@ -86,7 +72,8 @@ class SubscriptionList(APIView):
 class SubscriptionDetail(APIView):
     """The end of a subscription: it is moved, or set where there was none."""
 
-    permission_classes = (MaySubscribe,)
+    permission_classes = (StaffMay,)
+    door_to = "subscription"
 
     @extend_schema(exclude=True)
     def patch(self, request: Request, pk: int) -> Response:

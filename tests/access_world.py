@@ -135,7 +135,9 @@ def address(name: str, pattern: URLPattern, number: str) -> str:
 
 
 def _takes_no_customer(name: str) -> bool:
-    return name.startswith(("api-customers", "api-schema", "api-docs", "api-rejected", "api-enrol", "api-agent", "healthz"))
+    return name.startswith(
+        ("api-customers", "api-schema", "api-docs", "api-rejected", "api-enrol", "api-agent", "api-spot", "healthz")
+    )
 
 
 def _first_of(name: str) -> object:

@@ -324,6 +324,15 @@ def test_a_draft_without_prices_or_tiers_is_not_published() -> None:
 
 
 @pytest.mark.django_db
+def test_a_plan_whose_price_wants_labels_that_no_machine_has_is_not_published() -> None:
+    for_class = published({**CPU, "selector": {"class": "gpu"}}, code="by-class")
+
+    with pytest.raises(PlanError, match="CPU: a machine's one label is its class"):
+        published({**CPU, "selector": {"class": "gpu", "region": "eu"}}, code="by-label")
+    assert for_class.versions.get().state == "published"
+
+
+@pytest.mark.django_db
 def test_a_subscription_needs_a_price_a_currency_and_room() -> None:
     customer = a_customer()
     plan = published(CPU, since=utc(2026, 10, 1))
