@@ -1,7 +1,7 @@
 """Calls to addresses that customers name: over TLS, to the address that was checked, once, for a short while.
 
-The name is resolved here and nowhere after: what was checked is what is connected to, while TLS and `Host` keep the name.
-No redirect is followed, no proxy asked, and no more than a few kilobytes of the answer are read.
+The name is resolved here, within five seconds, and nowhere after: what was checked is what is connected to, while TLS and
+`Host` keep the name. No redirect is followed, no proxy asked, and no more than a few kilobytes of the answer are read.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -18,9 +19,14 @@ from accounts.public_addresses import Network, may_be_called
 
 TOTAL_S = 10.0
 CONNECT_S = 5.0
+LOOKUP_S = 5.0
+MOST_LOOKUPS = 16  # Of this process at once, those included that nobody waits for any more.
 MOST_BYTES = 4_096
 MOST_CHARS = 500
 FIRST_FREE_PORT = 1024
+
+
+_free_lookups = threading.BoundedSemaphore(MOST_LOOKUPS)
 
 
 class Refused(ValueError):
@@ -68,10 +74,34 @@ def refuse_literal(url: str, allowed: Collection[Network] = ()) -> None:
 def addresses_of(host: str, port: int, allowed: Collection[Network] = ()) -> list[str]:
     """Look a name up, once. Raise Refused unless every one of its addresses may be called, NoAnswer where it has none."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        found = _looked_up(host, port)
+    except TimeoutError:
+        raise NoAnswer(f"Nobody said within {LOOKUP_S:g} s which address {host} has.") from None
     except (OSError, UnicodeError) as error:
         raise NoAnswer(f"{host} has no address: {error}") from error
-    return _only_public([str(entry[4][0]) for entry in found], allowed)
+    return _only_public(found, allowed)
+
+
+def _looked_up(host: str, port: int) -> list[str]:
+    """Ask the resolver in a thread that is left behind when time is up: nothing else can end a look-up. Raise OSError.
+
+    Those left behind are counted, so that names which never resolve cost threads up to a bound.
+    """
+    if not _free_lookups.acquire(blocking=False):
+        raise OSError("too many names are being looked up")
+    asked: Future[list[str]] = Future()
+
+    def look() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            asked.set_result([str(entry[4][0]) for entry in found])
+        except Exception as error:  # The one who waits raises it.
+            asked.set_exception(error)
+        finally:
+            _free_lookups.release()
+
+    threading.Thread(target=look, name="look-up", daemon=True).start()
+    return asked.result(LOOKUP_S)
 
 
 def post(

@@ -2,8 +2,9 @@
 
 import socket
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,44 @@ def test_an_address_of_another_form_is_refused(connects: list[Any], url: str) ->
         outbound.post(url, b"{}", {})
 
     assert connects == []
+
+
+def test_a_resolver_that_never_answers_holds_nobody(monkeypatch: pytest.MonkeyPatch, connects: list[Any]) -> None:
+    answers = threading.Event()
+
+    def resolver(host: str, *args: Any, **how: Any) -> list[Any]:
+        answers.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    monkeypatch.setattr(outbound, "LOOKUP_S", 0.1)
+    monkeypatch.setattr(outbound, "_free_lookups", threading.BoundedSemaphore(3))
+    began = time.monotonic()
+
+    why = [str(_no_answer("https://silent.example/")) for _ in range(4)]
+    took_s = time.monotonic() - began
+    answers.set()
+
+    assert why[:3] == ["Nobody said within 0.1 s which address silent.example has."] * 3
+    assert why[3] == "silent.example has no address: too many names are being looked up"
+    assert took_s < 30
+    _wait_for(lambda: outbound._free_lookups._value == 3)
+    monkeypatch.setattr(outbound, "LOOKUP_S", 30)
+    assert outbound.addresses_of("awake.example", 443) == ["1.1.1.1"]
+    assert connects == []
+
+
+def _no_answer(url: str) -> NoAnswer:
+    with pytest.raises(NoAnswer) as caught:
+        outbound.post(url, b"{}", {})
+    return caught.value
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Guessing is slow, sessions end, and what matters asks for the password again."""
 
 import re
+import statistics
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from unittest import mock
@@ -79,6 +81,24 @@ def test_whoever_is_tried_one_password_is_hashed(settings: Settings, email: str)
         enter(Client(), "wrong", email)
 
     assert hashed.call_count == 1
+
+
+@pytest.mark.django_db
+def test_a_missing_account_takes_as_long_as_one_that_is_there(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Medians of attempts in turns, in this thread's own time, which other programs on the machine do not add to."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 200_000)
+    a_member(a_customer())
+    took: dict[str, list[float]] = {"olga@acme.example": [], "nobody@acme.example": []}
+
+    for _ in range(attempts.FROM_ONE_PLACE - 1):
+        for email, times in took.items():
+            began = time.thread_time()
+            enter(Client(), "wrong", email)
+            times.append(time.thread_time() - began)
+
+    there, missing = (statistics.median(times[1:]) for times in took.values())
+    assert 0.9 < missing / there < 1.1
 
 
 @pytest.mark.django_db
