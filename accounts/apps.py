@@ -7,6 +7,9 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import checks, sessions  # noqa: F401 - registers itself
+        from django.db.backends.signals import connection_created
+
+        from accounts import checks, sessions, wall  # noqa: F401 - registers itself
 
         sessions.listen()
+        connection_created.connect(wall.stand_before, dispatch_uid="wall")

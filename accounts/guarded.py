@@ -10,6 +10,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.http import Http404
 
+from accounts import wall
 from accounts.access import customer_or_404, may_see_fleet
 from accounts.hub import hub
 from accounts.models import Customer, User
@@ -101,6 +102,7 @@ class GuardedSocket(AsyncJsonWebsocketConsumer):
         """The close code for someone who may not see this, None for someone who may."""
         if not isinstance(user, User) or not user.is_authenticated or not user.is_active:
             return NOT_SIGNED_IN
+        wall.asks("person", user.pk)
         if watch().open_of(user.pk) >= self.per_user:
             return TOO_MANY
         return None if await self.may_see(user) else NOT_YOURS

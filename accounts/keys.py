@@ -9,6 +9,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import wall
 from accounts.models import ApiKey, User
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -33,7 +34,9 @@ class KeyAuthentication(BaseAuthentication):
         if len(words) != 2 or words[0].lower() != b"bearer":
             return None
         secret = words[1].decode("ascii", "replace")
-        key = ApiKey.objects.live().select_related("customer").filter(digest=ApiKey.digest_of(secret)).first()
+        digest = ApiKey.digest_of(secret)
+        wall.shown("key", digest)
+        key = ApiKey.objects.live().select_related("customer").filter(digest=digest).first()
         if key is None:
             raise AuthenticationFailed("This key is unknown or revoked.")
         _note_use(key)

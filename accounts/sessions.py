@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.http import HttpRequest
 
+from accounts import wall
 from accounts.audit import record
 from accounts.models import SignedInSession, User
 from accounts.whence import address_of
@@ -69,6 +70,7 @@ def _began(sender: Any, request: HttpRequest | None, user: Any, **more: Any) -> 
     """Somebody signed in, by whichever door. Django's signal is the one place that all of them pass."""
     if request is None or not hasattr(request, "session"):
         return
+    wall.shown("person", user.pk)
     session = request.session
     if not session.session_key:
         session.create()

@@ -17,6 +17,7 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.utils.crypto import constant_time_compare
 from django.utils.timezone import now
 
+from accounts import wall
 from accounts.access import may_see_fleet, seen_by
 from accounts.models import User
 from accounts.viewing import viewed_in
@@ -77,6 +78,7 @@ class Watch:
         return sum(socket.user_pk == user_pk for socket in self._open)
 
     async def _run(self) -> None:
+        wall.asks("watch")  # For everybody's sockets: it looks at who is a member of what, and at no other customer's row.
         while self._open:
             await asyncio.sleep(min(socket.recheck_s for socket in self._open))
             try:

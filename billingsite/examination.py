@@ -13,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 
+from billingsite import database_roles
 from usage.broker import security
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -45,6 +46,7 @@ def examine() -> Iterator[Finding]:
         "disk": disk,
         "database": database,
         "migrations": migrations,
+        "wall": wall,
         "broker": broker,
         "topic": topic,
         "redis": redis_server,
@@ -91,6 +93,22 @@ def migrations() -> str:
     if missing:
         raise Ailment(f"{len(missing)} not applied, first {missing[0][0]}", "Run: python manage.py migrate")
     return "all applied"
+
+
+def wall() -> str:
+    """The second wall; see docs/security.md. One role for everything is a choice, half a wall is none."""
+    if connection.vendor != "postgresql":
+        return f"none, since {connection.vendor} has no roles"
+    remedy = "Run, as the owner of the tables: python manage.py database_roles --apply"
+    try:
+        missing, as_owner = database_roles.gaps(), database_roles.asked_as_owner()
+    except DatabaseError as error:
+        raise Ailment("unknown, since the database does not answer", "Mend the database and its migrations first.") from error
+    if missing or (missing is None and settings.DATABASE_WALL):
+        raise Ailment(f"missing before {missing[0] if missing else 'every table'}", remedy)
+    if missing is None:
+        return "none: every process connects as the owner of the tables, see docs/operating.md"
+    return f"stands{', but not before this process, which owns the tables' if as_owner else ''}"
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from accounts import wall
 from accounts.access import may_see_fleet
 from usage.desk_counts import reason_counts
 from usage.models import IngestIncident, IngestOffset, Machine, WorkerBeat
@@ -29,6 +30,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     direct = request.META.get("REMOTE_ADDR") in LOOPBACK and not any(name in request.headers for name in PROXY_HEADERS)
     if not direct and not may_see_fleet(request.user):
         raise Http404
+    wall.shown("metrics")
     registry = CollectorRegistry()
     registry.register(_Books())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

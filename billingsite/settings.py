@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.SessionLimits",
+    "accounts.wall.Wall",
     "accounts.viewing.Viewing",
     "accounts.language_middleware.PageLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -157,6 +158,8 @@ else:
     # A process that is stopped in the middle of a transaction must not hold its locks for ever.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c idle_in_transaction_session_timeout=60000")
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # One that stayed may have been cut off meanwhile.
+# Whether each statement says who asks, for the policies of `manage.py database_roles`: the web process, under its own role.
+DATABASE_WALL = env.flag("DATABASE_WALL", default=DATABASES["default"].get("USER") == "corehour_web")
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if DATABASES["default"]["ENGINE"].endswith("sqlite3") else 60
 
 # As ASVS 5.0 asks: length and known passwords, no rules of composition, no change by the calendar.
@@ -206,6 +209,9 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TRACK_STARTED = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+# One Celery worker takes all three; under roles of the database each has its own, see docs/operating.md.
+CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"celery": {}, "usage": {}, "owner": {}}
+CELERY_TASK_ROUTES = {"usage.tasks.tend_samples": {"queue": "owner"}, "usage.tasks.*": {"queue": "usage"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "record-fleet-load": {"task": "invoices.tasks.record_fleet_load", "schedule": crontab(minute="2")},

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
+from accounts import wall
 from accounts.guarded import CustomerSocket
 from invoices.gather import CurrencyError
 from invoices.parts import NoPriceError
@@ -40,6 +41,7 @@ class CostSocket(CustomerSocket):
             self.sending = asyncio.create_task(self._keep_up())
 
     async def _keep_up(self) -> None:
+        wall.asks("person", self.user_pk)  # It was woken by the hub, on behalf of nobody in particular.
         try:
             while self.behind:
                 self.behind = False

@@ -26,7 +26,7 @@ def http_lines(world: World) -> Iterator[str]:
         url = address(name, pattern, world.number)
         for method in ("get", *(UNSAFE if _is_api(pattern) else ("post",))):
             if _has(pattern, method):
-                answers = [_outcome(client, method, url) for client in world.clients.values()]
+                answers = [outcome(client, method, url) for client in world.clients.values()]
                 if set(answers) - {"405", "401", "login"}:
                     yield _line(method.upper(), name, answers)
 
@@ -59,7 +59,7 @@ def _has(pattern: URLPattern, method: str) -> bool:
     return view is None or hasattr(view, method) or view.__name__ == "NoSuchPage"
 
 
-def _outcome(client: Client, method: str, url: str) -> str:
+def outcome(client: Client, method: str, url: str) -> str:
     """What one asker is answered. Whatever it changed is undone, cookies too."""
     cache.clear()
     cookies = {name: morsel.value for name, morsel in client.cookies.items()}

@@ -16,9 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import wall
 from usage import enrolment, wishes
 from usage.completeness import watermark
 from usage.forwarding import BrokerAway, forward
+from usage.key_models import EnrolmentToken
 from usage.machine_auth import IsMachine, MachineAuthentication, MachineUser
 from usage.server_keys import sealing_keys, wish_key
 from usage.wire import MAX_BYTES, RawMessage
@@ -93,6 +95,7 @@ class Enrol(APIView):
 
     def post(self, request: Request) -> Response:
         given = _checked(EnrolForm, request)
+        wall.shown("token", EnrolmentToken.digest_of(given["token"]))
         try:
             key = enrolment.enrol(given["token"], given["public_key"], given["proof"])
         except enrolment.EnrolmentRefused as refused:

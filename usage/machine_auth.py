@@ -9,6 +9,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts import wall
 from usage.key_models import MachineKey
 from usage.models import Machine
 from usage.signing import verifies
@@ -40,6 +41,7 @@ class MachineAuthentication(BaseAuthentication):
         keyid, at, signature = (words[1].split(":") + ["", ""])[:3]
         if not at.isdigit() or len(at) > 15 or abs(time.time_ns() // 1_000_000 - int(at)) > MOST_SKEW_MS:
             raise AuthenticationFailed("The request is not from now: this machine's clock and the server's differ.")
+        wall.shown("machine", keyid)
         key = MachineKey.objects.live(now()).select_related("machine__customer").filter(keyid=keyid).first()
         content = signed_request(request.method or "", request.path, at, request.body)
         if key is None or not verifies(bytes(key.public_key), signature, content):

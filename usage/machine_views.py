@@ -16,7 +16,10 @@ from accounts.current import current_customer
 from accounts.models import User
 from accounts.scopes import OWNERS
 from usage.enrolment import create_token
+from usage.machines import MachineError, add_machine
 from usage.models import Machine
+
+TAKEN = _("This id is taken; choose another one.")
 
 
 class MachineForm(forms.Form):
@@ -31,7 +34,7 @@ class MachineForm(forms.Form):
         """Ids are unique in the installation, whoever's machine has it."""
         code: str = self.cleaned_data["code"]
         if Machine.objects.filter(code=code).exists():
-            raise ValidationError(_("This id is taken; choose another one."))
+            raise ValidationError(TAKEN)
         return code
 
 
@@ -47,7 +50,11 @@ def machine_new(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         status = 400 if form.is_bound else 200
         return render(request, "usage/machine_new.html", {"customer": customer, "form": form}, status=status)
-    machine = Machine.objects.create(customer=customer, **form.cleaned_data)
+    try:
+        machine = add_machine(customer, **form.cleaned_data)
+    except MachineError:  # Another customer's machine has it, which the database may hide from this one.
+        form.add_error("code", TAKEN)
+        return render(request, "usage/machine_new.html", {"customer": customer, "form": form}, status=400)
     _, secret = create_token(machine, request.user)
     context = {
         "customer": customer,

@@ -1,7 +1,7 @@
 """The one writer of a machine's row, as far as people and programs write it; what was reported is the worker's to write."""
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 
 from accounts.audit import record
@@ -19,9 +19,12 @@ def add_machine(customer: Customer, code: str, name: str = "") -> Machine:
     machine = Machine(customer=customer, code=code, name=name)
     try:
         machine.full_clean()
+        with transaction.atomic():
+            machine.save(force_insert=True)
     except ValidationError as error:
         raise MachineError(" ".join(error.messages)) from error
-    machine.save(force_insert=True)
+    except IntegrityError as error:  # Two at once, or another customer's, which the database may hide from this one.
+        raise MachineError("Machine with this Code already exists.") from error
     record("machine.added", f"machine:{machine.pk}", customer_pk=customer.pk, after={"code": code, "name": name})
     return machine
 

@@ -50,6 +50,7 @@ def test_a_healthy_installation_is_all_ok() -> None:
         ["OK", "disk"],
         ["OK", "database"],
         ["OK", "migrations"],
+        ["OK", "wall"],
         ["OK", "broker"],
         ["OK", "topic"],
         ["OK", "redis"],

@@ -5,6 +5,7 @@ from celery.schedules import crontab
 from django.conf import settings
 from django_celery_results.models import TaskResult
 
+from billingsite.celery import app
 from billingsite.schedules import when_words
 from tests.cast import a_customer, a_member, an_operator, signed_in
 
@@ -45,3 +46,18 @@ def test_a_member_does_not_see_it() -> None:
 )
 def test_when_it_runs_is_said_in_words(schedule: crontab | float, words: str) -> None:
     assert when_words(schedule) == words
+
+
+def test_each_task_waits_in_the_queue_of_the_role_that_may_do_it_and_one_worker_takes_all() -> None:
+    def queue_of(task: str) -> str:
+        return str(app.amqp.router.route({}, task)["queue"].name)
+
+    names = [
+        "usage.tasks.sum_days",
+        "usage.tasks.tend_samples",
+        "invoices.tasks.close_customer",
+        "accounts.tasks.deliver_webhook",
+    ]
+
+    assert [queue_of(name) for name in names] == ["usage", "owner", "celery", "celery"]
+    assert set(app.amqp.queues.consume_from) == {"celery", "usage", "owner"}
