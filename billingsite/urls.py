@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("machines/<slug:code>/", invoices.machine, name="machine"),
     path("machines/<slug:code>/agent/", agents.agent, name="machine-agent"),
     path("machines/<slug:code>/agent/token/", agents.agent_token, name="machine-agent-token"),
+    path("machines/<slug:code>/agent/token/<int:pk>/withdraw/", agents.agent_token_withdraw, name="machine-agent-token-withdraw"),
     path("machines/<slug:code>/agent/wish/", agents.agent_wish, name="machine-agent-wish"),
     path("machines/<slug:code>/agent/revoke/", agents.agent_revoke, name="machine-agent-revoke"),
     path("usage/", usage.usage, name="usage"),

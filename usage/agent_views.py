@@ -14,7 +14,7 @@ from accounts.access import visible_customers
 from accounts.current import turn_to
 from accounts.models import Membership
 from usage import wishes
-from usage.enrolment import create_token, revoke
+from usage.enrolment import EnrolmentRefused, create_token, revoke, withdraw_token
 from usage.key_models import AgentState, AgentWish
 from usage.models import Machine
 
@@ -36,6 +36,18 @@ def agent_token(request: HttpRequest, code: str) -> HttpResponse:
     machine = _owned(request, code)
     _, secret = create_token(machine, _user(request))
     return _page(request, machine, secret=secret)
+
+
+@require_POST
+@login_required
+def agent_token_withdraw(request: HttpRequest, code: str, pk: int) -> HttpResponse:
+    """End a token that nobody has used: it was sent to the wrong person, say."""
+    machine = _owned(request, code)
+    try:
+        withdraw_token(get_object_or_404(machine.enrolment_tokens, pk=pk))
+    except EnrolmentRefused as refused:
+        return _page(request, machine, problem=str(refused), status=409)
+    return redirect("machine-agent", code)
 
 
 @require_POST
@@ -67,6 +79,7 @@ def _page(request: HttpRequest, machine: Machine, *, status: int = 200, **more: 
         "state": AgentState.objects.filter(machine=machine).first(),
         "word": wishes.agent_word(machine),
         "keys": list(machine.keys.all()[:10]),
+        "tokens": list(machine.enrolment_tokens.open(now()).select_related("created_by")[:10]),
         "wish": wishes.pending(machine, now()),
         "asked": list(AgentWish.objects.filter(machine=machine).exclude(answered_at=None).select_related("asked_by")[:5]),
         "address": request.build_absolute_uri("/").rstrip("/"),

@@ -6,11 +6,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.timezone import now
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from accounts.admin_parts import Desk, ReadOnlyDesk, display
-from usage.enrolment import TOKEN_LIVES, create_token, revoke
-from usage.key_models import AgentState, EnrolmentToken, MachineKey, UnsignedPermission
+from usage.enrolment import TOKEN_LIVES, create_token, revoke, withdraw_token
+from usage.key_models import AgentState, EnrolmentToken, EnrolmentTokenQuerySet, MachineKey, UnsignedPermission
 from usage.models import Machine
 
 
@@ -40,8 +41,10 @@ class MachineKeyAdmin(ReadOnlyDesk):
 
 @admin.register(EnrolmentToken)
 class EnrolmentTokenAdmin(Desk):
-    list_display = ("prefix", "machine", "created_at", "expires_at", "used_at", "created_by")
+    list_display = ("prefix", "machine", "how", "created_at", "expires_at", "used_at", "created_by")
+    list_filter = (("machine", AutocompleteSelectFilter),)
     list_select_related = ("machine", "created_by")
+    actions = (*Desk.actions, "withdraw_tokens")
     fields = ("machine",)
     autocomplete_fields = ("machine",)
     search_fields = ("prefix", "machine__code")
@@ -49,6 +52,20 @@ class EnrolmentTokenAdmin(Desk):
 
     def has_change_permission(self, request: HttpRequest, obj: EnrolmentToken | None = None) -> bool:
         return False
+
+    def has_withdraw_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("usage.add_enrolmenttoken")
+
+    @display(description="State")
+    def how(self, token: EnrolmentToken) -> str:
+        return token.state
+
+    @admin.action(description="Withdraw these tokens", permissions=["withdraw"])
+    def withdraw_tokens(self, request: HttpRequest, queryset: EnrolmentTokenQuerySet) -> None:
+        tokens = list(queryset.open(now()).select_related("machine"))
+        for token in tokens:
+            withdraw_token(token)
+        self.message_user(request, f"{len(tokens)} tokens were withdrawn; those that were used or are too old stay as they are.")
 
     def save_model(self, request: HttpRequest, obj: EnrolmentToken, form: Any, change: bool) -> None:
         user: Any = request.user

@@ -48,6 +48,12 @@ class MachineKey(models.Model):
         return "replaced" if self.expires_at <= now() else "being replaced"
 
 
+class EnrolmentTokenQuerySet(models.QuerySet["EnrolmentToken"]):
+    def open(self, at: datetime) -> "EnrolmentTokenQuerySet":
+        """Tokens with which a key could still be registered at that instant."""
+        return self.filter(used_at=None, expires_at__gt=at)
+
+
 class EnrolmentToken(models.Model):
     """Lets one machine register one key, once. Only its SHA-256 is kept."""
 
@@ -58,6 +64,8 @@ class EnrolmentToken(models.Model):
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[Any] = EnrolmentTokenQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

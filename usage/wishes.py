@@ -82,7 +82,7 @@ def note(key: MachineKey, said: dict[str, Any], at_ms: int) -> None:
 
 # What is said of an agent and of a machine's key, translated where it is shown.
 WORDS = (
-    "never reported", "not installed yet", "offline", "reporting", "running", "paused", "needs attention",
+    "never reported", "not installed yet", "offline", "reporting", "starting", "running", "paused", "needs attention",
     "in use", "being replaced", "replaced", "revoked",
 )  # fmt: skip
 

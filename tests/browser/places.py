@@ -27,7 +27,7 @@ ELSEWHERE = {
     "invoice", "invoice-draft",  # named by a number
     "cost", "usage-recent", "usage-csv", "invoice-pdf", "invoice-csv", "invoice-file", "credit-note-file",  # data, files
     "notices-unseen", "healthz", "readyz", "metrics", "admin-fleet", "admin-schedules",  # programs, administration
-    "machine-agent-token", "machine-agent-wish", "machine-agent-revoke",  # POST alone
+    "machine-agent-token", "machine-agent-token-withdraw", "machine-agent-wish", "machine-agent-revoke",  # POST alone
     "key-new", "key-rotate", "key-revoke", "member-set", "member-remove", "session-end", "person-set", "budget-set",
     "passkey-challenge", "passkey-sign-in", "passkey-confirm", "passkey-options", "passkey-new", "passkey-rename",
     "passkey-remove",

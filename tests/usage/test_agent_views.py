@@ -4,9 +4,12 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils.timezone import now
 
 from tests.cast import a_customer, a_machine, a_member, an_operator, signed_in
 from tests.usage.signed import register
+from tests.usage.test_enrolment import enrolled
+from usage.enrolment import EnrolmentRefused, create_token
 from usage.key_models import AgentWish, EnrolmentToken, MachineKey, UnsignedPermission
 from usage.models import Machine
 
@@ -30,6 +33,40 @@ def test_a_token_is_shown_once_as_a_command(owner: Client) -> None:
     (secret,) = re.findall(r"corehour-agent enrol http://testserver (che_\S+)</code>", answer)
     assert EnrolmentToken.objects.get().digest == EnrolmentToken.digest_of(secret)
     assert secret not in owner.get(PAGE).content.decode()
+
+
+def test_open_tokens_are_listed_and_an_owner_withdraws_one(owner: Client, machine: Machine) -> None:
+    open_token, secret = create_token(machine)
+    used, _ = create_token(machine)
+    EnrolmentToken.objects.filter(pk=used.pk).update(used_at=now())
+    elsewhere, _ = create_token(a_machine(machine.customer, "web-2"))
+    page = owner.get(PAGE).content.decode()
+    assert re.findall(r"<code>(che_\S+)…</code>", page) == [open_token.prefix]
+
+    assert owner.post(f"{PAGE}token/{open_token.pk}/withdraw/").status_code == 302
+    spent = owner.post(f"{PAGE}token/{used.pk}/withdraw/")
+    assert owner.post(f"{PAGE}token/{elsewhere.pk}/withdraw/").status_code == 404
+
+    open_token.refresh_from_db()
+    assert (open_token.state, EnrolmentToken.objects.get(pk=elsewhere.pk).state) == ("over", "open")
+    assert (spent.status_code, f"The token {used.prefix}… was used." in spent.content.decode()) == (409, True)
+    with pytest.raises(EnrolmentRefused, match="used or out of date"):
+        enrolled(secret)
+
+
+def test_an_operator_withdraws_tokens(machine: Machine) -> None:
+    operator = signed_in(an_operator())
+    tokens = [create_token(machine)[0] for _ in range(2)]
+    EnrolmentToken.objects.filter(pk=tokens[0].pk).update(used_at=now())
+
+    answer = operator.post(
+        "/admin/usage/enrolmenttoken/",
+        {"action": "withdraw_tokens", "_selected_action": [token.pk for token in tokens]},
+        follow=True,
+    ).content.decode()
+
+    assert "1 tokens were withdrawn" in answer
+    assert [EnrolmentToken.objects.get(pk=token.pk).state for token in tokens] == ["used", "over"]
 
 
 def test_an_owner_asks_and_sees_that_it_was_asked(owner: Client) -> None:
@@ -56,7 +93,7 @@ def test_a_viewer_sees_and_does_nothing_and_a_stranger_sees_nothing(machine: Mac
 
     assert viewer.get(PAGE).status_code == 200
     assert stranger.get(PAGE).status_code == 404
-    for action in ("token/", "wish/", "revoke/"):
+    for action in ("token/", "token/1/withdraw/", "wish/", "revoke/"):
         assert viewer.post(PAGE + action, {"kind": "pause"}).status_code == 403
         assert stranger.post(PAGE + action, {"kind": "pause"}).status_code == 404
         assert Client().post(PAGE + action).status_code == 302
