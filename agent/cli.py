@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import re
 import signal
 import sqlite3
 import sys
@@ -14,6 +15,8 @@ from agent import __version__, config, console, control
 from agent.config import Config, ConfigError
 from agent.keys import KeyProblem
 from agent.lock import Taken
+from agent.modes import LONGEST_EVERY_S
+from agent.private import FolderProblem
 from agent.server import ServerProblem
 
 DONE, FAILED, MISUSED, TAKEN, NOT_RUNNING = 0, 1, 2, 3, 4
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(TAKEN, error)
     except control.NotRunning as error:
         return _complain(NOT_RUNNING, error)
-    except (control.ControlError, KeyProblem, ServerProblem, OSError, sqlite3.Error) as error:
+    except (control.ControlError, KeyProblem, ServerProblem, FolderProblem, OSError, sqlite3.Error) as error:
         return _complain(FAILED, error)
 
 
@@ -44,16 +47,18 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     run = _add(commands, "run", _run, "measure this machine and send what it uses")
     run.add_argument("--once", action="store_true", help="one sample, send all that waits, exit 0 if the broker has it")
-    _replay_flags(_add(commands, "replay", _replay, "send recorded traces as named machines"))
+    _replay_flags(_add(commands, "replay", _replay, "send recorded traces as named machines", output=True))
     _add(commands, "status", _status, "how the running agent is doing", output=True)
-    _add(commands, "pause", _tell("pause"), "stop sending; measuring goes on, samples wait on disk")
-    _add(commands, "resume", _tell("resume"), "send again")
-    _add(commands, "send", _tell("send"), "send all that waits now, whatever the mode")
-    _mode_flags(_add(commands, "mode", _mode, "when to send; remembered"))
-    enrol = _add(commands, "enrol", _enrol, "register this machine with a single-use token from its page in the portal")
+    _add(commands, "pause", _tell("pause"), "stop sending; measuring goes on, samples wait on disk", output=True)
+    _add(commands, "resume", _tell("resume"), "send again", output=True)
+    _add(commands, "send", _send, "send all that waits now, whatever the mode", output=True)
+    _mode_flags(_add(commands, "mode", _mode, "when to send; remembered", output=True))
+    help = "register this machine with a single-use token from its page in the portal"
+    enrol = _add(commands, "enrol", _enrol, help, output=True)
     enrol.add_argument("address", metavar="URL", help="the portal's address")
     enrol.add_argument("token", metavar="TOKEN", help="che_…; - reads it from standard input, where no other user sees it")
-    _add(commands, "new-key", _new_key, "sign with a new key from now on; the server takes the old one for a week more")
+    help = "sign with a new key from now on; the server takes the old one for a week more"
+    _add(commands, "new-key", _new_key, help, output=True)
     _add(commands, "doctor", _doctor, "what is wrong and how to mend it", output=True)
     _add(commands, "gui", _gui, "the window")
     return top
@@ -100,10 +105,13 @@ def _load(options: argparse.Namespace, **extra: str) -> Config:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from agent import cautions
     from agent.service import Service
 
     settings, stop = _load(options), _stopped_by_signals()
     service = Service(settings)
+    for caution in cautions.at_start(settings, service.identity):
+        logging.getLogger("agent").warning(caution)
     if options.once:
         return (
             DONE if service.once(stop) else _complain(FAILED, f"{service.delivery.publisher.trouble}; the sample waits on disk")
@@ -123,78 +131,115 @@ def _replay(options: argparse.Namespace) -> int:
     from agent import replaying
 
     settings = _load(options) if options.file else _load(options, machine="named-in-the-fleet-file")
-    return DONE if replaying.run(options, settings, _stopped_by_signals()) else FAILED
+    outcome = replaying.run(options, settings, _stopped_by_signals())
+    if options.output == "json":
+        print(json.dumps({"done": outcome.done, "waiting": outcome.waiting}))
+    return DONE if outcome.done else FAILED
 
 
 def _status(options: argparse.Namespace) -> int:
-    snapshot = control.ask(_load(options).spool_path.parent, {"do": "status"})
-    print(json.dumps(snapshot, indent=1) if options.output == "json" else console.page(snapshot))
-    return DONE
+    snapshot = _ask(options, do="status")
+    return _answer(options, snapshot, console.page(snapshot))
 
 
 def _tell(verb: str) -> Callable[[argparse.Namespace], int]:
     def command(options: argparse.Namespace) -> int:
-        answer = control.ask(_load(options).spool_path.parent, {"do": verb})
-        print(f"sending {answer['waiting']} samples" if verb == "send" else f"now: {answer['mode']}")
-        return DONE
+        answer = _ask(options, do=verb)
+        return _answer(options, answer, f"now: {answer['mode']}")
 
     return command
 
 
+def _send(options: argparse.Namespace) -> int:
+    answer = _ask(options, do="send")
+    if answer["trouble"] is None:
+        return _answer(options, answer, f"sending {answer['waiting']} samples")
+    words = f"{answer['trouble']}; {answer['waiting']} samples wait on disk and go as soon as there is a way"
+    return _answer(options, answer, words, FAILED)
+
+
 def _mode(options: argparse.Namespace) -> int:
+    changes = _changes(options)
+    answer = _ask(options, do="mode", mode=changes)
+    return _answer(options, answer, f"now: {answer['mode']}")
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags of `mode` ask for. Raise ConfigError, whether an agent runs or not."""
     if (options.kind == "every") != (options.seconds is not None):
         raise ConfigError("say: mode every SECONDS; the other modes take no seconds.")
+    percents = {"cpu_percent": ("--cpu", options.cpu), "memory_percent": ("--memory", options.memory)}
+    given = {name: pair for name, pair in percents.items() if pair[1] is not None}
+    if given and options.kind != "above":
+        raise ConfigError("say: mode above --cpu PERCENT --memory PERCENT; the other modes take no percentages.")
     changes: dict[str, Any] = {"above": options.kind == "above", "demand": options.kind == "demand"}
-    if options.kind in ("every", "continuous"):
-        changes["every_s"] = options.seconds or 0
-    for name, percent in (("cpu_percent", options.cpu), ("memory_percent", options.memory)):
-        if percent is not None:
-            changes[name] = percent
-    answer = control.ask(_load(options).spool_path.parent, {"do": "mode", "mode": changes})
-    print(f"now: {answer['mode']}")
-    return DONE
+    if options.kind == "every":
+        changes["every_s"] = _within(options.seconds, 1, LONGEST_EVERY_S, "mode every", "seconds")
+    elif options.kind == "continuous":
+        changes["every_s"] = 0
+    return changes | {name: _within(percent, 0, 100, flag, "percent") for name, (flag, percent) in given.items()}
+
+
+def _within(number: int, low: int, high: int, what: str, unit: str) -> int:
+    if not low <= number <= high:
+        raise ConfigError(f"{what}: {number} will not do. It must be a whole number of {unit} from {low} to {high}.")
+    return number
 
 
 def _enrol(options: argparse.Namespace) -> int:
     from agent import enrolment
 
-    address = config.address_of(options.address)
+    flags = vars(options)
+    address = config.address_of(options.address, config.one("plaintext", flags))
     token = sys.stdin.readline().strip() if options.token == "-" else options.token  # noqa: S105 - a dash
-    machine = enrolment.enrol(address, token, config.state_dir_of(vars(options)))
-    print(f"this machine is {machine} now. Start it: corehour-agent run, or systemctl restart corehour-agent")
-    return DONE
+    if not re.fullmatch(r"[!-~]{1,200}", token):
+        raise ConfigError(
+            "TOKEN: this will not do. It must be what the machine's page in the portal shows: che_ and 43 characters."
+        )
+    machine, key = enrolment.enrol(address, token, config.one("state_dir", flags))
+    words = f"this machine is {machine} now. Start it: corehour-agent run, or systemctl restart corehour-agent"
+    return _answer(options, {"machine": machine, "key": key}, words)
 
 
 def _new_key(options: argparse.Namespace) -> int:
-    answer = control.ask(_load(options).folder, {"do": "new-key"})
-    print(f"now signing with key {answer['key']}")
-    return DONE
+    answer = _ask(options, do="new-key")
+    return _answer(options, answer, f"now signing with key {answer['key']}")
+
+
+def _ask(options: argparse.Namespace, **question: Any) -> Any:
+    return control.ask(_load(options).folder, question)
+
+
+def _answer(options: argparse.Namespace, answer: Any, words: str, code: int = DONE) -> int:
+    """Print what came of a command, for programs or for people. Return the exit code."""
+    print(json.dumps(answer, indent=1) if options.output == "json" else words)
+    return code
 
 
 def _doctor(options: argparse.Namespace) -> int:
     from agent.doctor import examine
 
     findings = list(examine(_load(options)))
-    if options.output == "json":
-        print(
-            json.dumps([{"what": finding.what, "well": finding.well, "words": finding.words} for finding in findings], indent=1)
-        )
-    else:
-        for finding in findings:
-            print(f"{'ok  ' if finding.well else 'BAD '} {finding.what}: {finding.words}")
-    return DONE if all(finding.well for finding in findings) else FAILED
+    words = "\n".join(f"{'ok  ' if finding.well else 'BAD '} {finding.what}: {finding.words}" for finding in findings)
+    told = [{"what": finding.what, "well": finding.well, "words": finding.words} for finding in findings]
+    return _answer(options, told, words, DONE if all(finding.well for finding in findings) else FAILED)
 
 
 def _gui(options: argparse.Namespace) -> int:
     try:
-        import tkinter  # noqa: F401 - to say in words what is missing
+        import tkinter
     except ImportError:
         return _complain(
             FAILED, "Python has no tkinter here. Debian, Ubuntu: apt install python3-tk; Fedora: dnf install python3-tkinter"
         )
-    from agent import window
+    from agent import window_session
 
-    return window.run(_load(options), _given(options))
+    flags = vars(options)
+    state_dir, plaintext = config.one("state_dir", flags), config.one("plaintext", flags)
+    try:
+        return window_session.run(lambda: _load(options), _given(options), state_dir, plaintext=plaintext)
+    except tkinter.TclError as error:
+        return _complain(FAILED, f"there is no screen to show the window on: {error}")
 
 
 def _given(options: argparse.Namespace) -> list[str]:

@@ -3,7 +3,6 @@ before the defaults."""
 
 import json
 import os
-import re
 import tomllib
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from agent import keys
+from agent import checks, keys
 from agent.oauth import Tokens, TokenSource
 from agent.publisher import Broker
 
@@ -20,12 +19,15 @@ SYSTEM_FILE = Path("/etc/corehour-agent.toml")
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 TRANSPORTS = ("KAFKA", "HTTP", "AUTO")
-WISHES = ("pause", "resume", "interval")
 ENROLMENT_FILE = "enrolment.json"
 
 
 class ConfigError(Exception):
     """A setting is missing or wrong; the text names where it came from and how to mend it."""
+
+
+class NoMachine(ConfigError):
+    """Nobody has said which machine this is: it was never enrolled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Config:
     transport: str
     seal: bool
     obey: tuple[str, ...]
-    obey_interval: tuple[int, int]
+    obey_interval: tuple[int, int] | None
+    origins: Mapping[str, str]
 
     def broker(self) -> Broker:
         names = ("topic", "security_protocol", "sasl_mechanism", "sasl_username", "sasl_password")
@@ -92,7 +95,10 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table below. `check` turns text into the value or raises ValueError with what it should be."""
+    """One row of the table below. `check` turns text into the value or raises ValueError with what it should be.
+
+    `several`: a list in the file stands for its parts with commas between. `empty`: nothing is a value too, namely none.
+    """
 
     name: str
     env: str
@@ -100,82 +106,8 @@ class Setting:
     default: str | None
     help: str
     secret: bool = False
-
-
-def _matching(pattern: str, what: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(what)
-        return text
-
-    return check
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def check(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return check
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if text.upper() not in allowed:
-            raise ValueError("one of " + ", ".join(allowed))
-        return text.upper()
-
-    return check
-
-
-def _url(text: str) -> str:
-    parts = urllib.parse.urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address such as https://billing.example.com")
-    return text
-
-
-def _secure_url(text: str) -> str:
-    if urllib.parse.urlsplit(text).scheme != "https":
-        raise ValueError("an address that begins with https://")
-    return _url(text)
-
-
-def _yes(text: str) -> bool:
-    if text.lower() not in ("yes", "no", "true", "false", "1", "0"):
-        raise ValueError("yes or no")
-    return text.lower() in ("yes", "true", "1")
-
-
-def _wishes(text: str) -> tuple[str, ...]:
-    parts = () if text == "none" else tuple(text.split(","))
-    if not set(parts) <= set(WISHES):
-        raise ValueError("none, or some of " + ",".join(WISHES))
-    return parts
-
-
-def _range(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([0-9]{1,4})-([0-9]{1,4})", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]) <= 3600:
-        raise ValueError("two whole numbers from 1 to 3600 such as 1-60")
-    return int(found[1]), int(found[2])
-
-
-def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def _file(text: str) -> str:
-    if not Path(text).is_file():
-        raise ValueError("the path of a file that exists")
-    return text
-
-
-def _brokers(text: str) -> str:
-    if not all(re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:,]+):[0-9]{1,5}", part) for part in text.split(",")):
-        raise ValueError("HOST:PORT, or several with commas between")
-    return text
+    several: bool = False
+    empty: bool = False
 
 
 def default_state_dir() -> Path:
@@ -187,31 +119,64 @@ def default_state_dir() -> Path:
 CODE = r"[a-z0-9][a-z0-9-]{0,62}"
 CODE_WORDS = "1 to 63 lower-case letters, digits and hyphens, as shown in the portal"
 SETTINGS = (
-    Setting("machine", "COREHOUR_MACHINE", _matching(CODE, CODE_WORDS), None, "machine code, as the portal shows it"),
-    Setting("bootstrap", "KAFKA_BOOTSTRAP_SERVERS", _brokers, "127.0.0.1:9092", "Kafka brokers"),
-    Setting("topic", "USAGE_TOPIC", _matching(r"[A-Za-z0-9._-]{1,249}", "a Kafka topic name"), "resource_usage", "Kafka topic"),
-    Setting("interval", "COREHOUR_AGENT_INTERVAL", _whole(1, 3600), "5", "seconds that one sample covers"),
-    Setting("state_dir", "COREHOUR_AGENT_STATE_DIR", _folder, "", "folder of the spool and the control socket"),
-    Setting("spool_mib", "COREHOUR_AGENT_SPOOL_MIB", _whole(1, 100_000), "100", "most disk that waiting samples may take, MiB"),
-    Setting("keep_days", "COREHOUR_AGENT_KEEP_DAYS", _whole(0, 365), "7", "days to keep sent samples when no server is set"),
-    Setting("server", "COREHOUR_AGENT_SERVER", _url, None, "the portal's address, to learn what is stored"),
-    Setting("api_key", "COREHOUR_AGENT_API_KEY", str, None, "API key for the server", secret=True),
-    Setting("security_protocol", "KAFKA_SECURITY_PROTOCOL", _one_of(*PROTOCOLS), "PLAINTEXT", ", ".join(PROTOCOLS)),
-    Setting("sasl_mechanism", "KAFKA_SASL_MECHANISM", _one_of(*MECHANISMS), None, ", ".join(MECHANISMS)),
-    Setting("sasl_username", "KAFKA_SASL_USERNAME", str, None, "log-in at the broker"),
-    Setting("sasl_password", "KAFKA_SASL_PASSWORD", str, None, "password at the broker", secret=True),
-    Setting("sasl_oauth_command", "KAFKA_SASL_OAUTH_COMMAND", str, None, "OAUTHBEARER: command that prints a token"),
-    Setting("sasl_oauth_url", "KAFKA_SASL_OAUTH_URL", _secure_url, None, "OAUTHBEARER: address that gives tokens to a client"),
-    Setting("sasl_oauth_scope", "KAFKA_SASL_OAUTH_SCOPE", str, None, "OAUTHBEARER: scope to ask for"),
-    Setting("sasl_oauth_extensions", "KAFKA_SASL_OAUTH_EXTENSIONS", str, None, "OAUTHBEARER: NAME=VALUE,NAME=VALUE"),
-    Setting("ssl_cafile", "KAFKA_SSL_CAFILE", _file, None, "certificate authority of the broker, PEM"),
-    Setting("ssl_certfile", "KAFKA_SSL_CERTFILE", _file, None, "this machine's certificate for the broker, PEM"),
-    Setting("ssl_keyfile", "KAFKA_SSL_KEYFILE", _file, None, "the key of that certificate, PEM"),
-    Setting("plaintext", "COREHOUR_AGENT_PLAINTEXT", _yes, "no", "allow an unencrypted connection beyond this machine"),
-    Setting("transport", "COREHOUR_AGENT_TRANSPORT", _one_of(*TRANSPORTS), "AUTO", "KAFKA, HTTP or AUTO: HTTP while Kafka fails"),
-    Setting("seal", "COREHOUR_AGENT_SEAL", _yes, "no", "encrypt usage for the server, so that the broker cannot read it"),
-    Setting("obey", "COREHOUR_AGENT_OBEY", _wishes, "pause,resume,interval", "what the portal may ask for, or none"),
-    Setting("obey_interval", "COREHOUR_AGENT_OBEY_INTERVAL", _range, "1-60", "intervals that the portal may ask for, seconds"),
+    Setting("machine", "COREHOUR_MACHINE", checks.matching(CODE, CODE_WORDS), None, "machine code, as the portal shows it"),
+    Setting("bootstrap", "KAFKA_BOOTSTRAP_SERVERS", checks.brokers, "127.0.0.1:9092", "Kafka brokers", several=True),
+    Setting(
+        "topic", "USAGE_TOPIC", checks.matching(r"[A-Za-z0-9._-]{1,249}", "a Kafka topic name"), "resource_usage", "Kafka topic"
+    ),
+    Setting("interval", "COREHOUR_AGENT_INTERVAL", checks.whole(1, 3600), "5", "seconds that one sample covers"),
+    Setting("state_dir", "COREHOUR_AGENT_STATE_DIR", checks.folder, None, "folder of the spool and the control socket"),
+    Setting(
+        "spool_mib", "COREHOUR_AGENT_SPOOL_MIB", checks.whole(1, 100_000), "100", "most disk that waiting samples may take, MiB"
+    ),
+    Setting(
+        "keep_days", "COREHOUR_AGENT_KEEP_DAYS", checks.whole(0, 365), "7", "days to keep sent samples when no server is set"
+    ),
+    Setting("server", "COREHOUR_AGENT_SERVER", checks.url, None, "the portal's address, to learn what is stored"),
+    Setting(
+        "api_key",
+        "COREHOUR_AGENT_API_KEY",
+        checks.matching(r"[!-~]+", "a key as the portal shows it"),
+        None,
+        "API key for the server",
+        secret=True,
+    ),
+    Setting("security_protocol", "KAFKA_SECURITY_PROTOCOL", checks.one_of(*PROTOCOLS), "PLAINTEXT", ", ".join(PROTOCOLS)),
+    Setting("sasl_mechanism", "KAFKA_SASL_MECHANISM", checks.one_of(*MECHANISMS), None, ", ".join(MECHANISMS)),
+    Setting("sasl_username", "KAFKA_SASL_USERNAME", checks.some, None, "log-in at the broker"),
+    Setting("sasl_password", "KAFKA_SASL_PASSWORD", checks.some, None, "password at the broker", secret=True),
+    Setting("sasl_oauth_command", "KAFKA_SASL_OAUTH_COMMAND", checks.some, None, "OAUTHBEARER: command that prints a token"),
+    Setting(
+        "sasl_oauth_url", "KAFKA_SASL_OAUTH_URL", checks.secure_url, None, "OAUTHBEARER: address that gives tokens to a client"
+    ),
+    Setting("sasl_oauth_scope", "KAFKA_SASL_OAUTH_SCOPE", checks.some, None, "OAUTHBEARER: scope to ask for"),
+    Setting("sasl_oauth_extensions", "KAFKA_SASL_OAUTH_EXTENSIONS", checks.some, None, "OAUTHBEARER: NAME=VALUE,NAME=VALUE"),
+    Setting("ssl_cafile", "KAFKA_SSL_CAFILE", checks.file, None, "certificate authority of the broker, PEM"),
+    Setting("ssl_certfile", "KAFKA_SSL_CERTFILE", checks.file, None, "this machine's certificate for the broker, PEM"),
+    Setting("ssl_keyfile", "KAFKA_SSL_KEYFILE", checks.file, None, "the key of that certificate, PEM"),
+    Setting("plaintext", "COREHOUR_AGENT_PLAINTEXT", checks.yes, "no", "allow an unencrypted connection beyond this machine"),
+    Setting(
+        "transport", "COREHOUR_AGENT_TRANSPORT", checks.one_of(*TRANSPORTS), "AUTO", "KAFKA, HTTP or AUTO: HTTP while Kafka fails"
+    ),
+    Setting("seal", "COREHOUR_AGENT_SEAL", checks.yes, "no", "encrypt usage for the server, so that the broker cannot read it"),
+    Setting(
+        "obey",
+        "COREHOUR_AGENT_OBEY",
+        checks.wishes,
+        "pause,resume,interval",
+        "what the portal may ask for, or none",
+        several=True,
+        empty=True,
+    ),
+    Setting(
+        "obey_interval",
+        "COREHOUR_AGENT_OBEY_INTERVAL",
+        checks.span,
+        "1-60",
+        "intervals that the portal may ask for, seconds",
+        several=True,
+        empty=True,
+    ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 CONFIG_ENV = "COREHOUR_AGENT_CONFIG"
@@ -219,31 +184,43 @@ CONFIG_ENV = "COREHOUR_AGENT_CONFIG"
 
 def load(flags: Mapping[str, str | None], environ: Mapping[str, str] = os.environ) -> Config:
     """The settings of one run. Raise ConfigError for the first that is missing or wrong."""
-    path = _config_path(flags, environ)
-    said = Said(flags, environ, _read(path) if path else {}, path)
+    said = Said.by(flags, environ)
     state_dir = said.value(BY_NAME["state_dir"]) or default_state_dir()
     said.told = enrolled(state_dir)
     machine = said.value(BY_NAME["machine"])
     if said.told.get("machine") != machine:  # Another machine's enrolment says nothing about this one.
         said.told = {}
-    config = Config(**{**{setting.name: said.value(setting) for setting in SETTINGS}, "state_dir": state_dir})
+    values = {setting.name: said.value(setting) for setting in SETTINGS}
+    config = Config(**{**values, "state_dir": state_dir}, origins={setting.name: said.origin(setting) for setting in SETTINGS})
     _check_together(config)
     return config
 
 
-def state_dir_of(flags: Mapping[str, str | None], environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the agent keeps things, for a machine that has no code yet. Raise ConfigError."""
-    path = _config_path(flags, environ)
-    found: Path = Said(flags, environ, _read(path) if path else {}, path).value(BY_NAME["state_dir"]) or default_state_dir()
-    return found
+def one(name: str, flags: Mapping[str, str | None], environ: Mapping[str, str] = os.environ) -> Any:
+    """One setting, for a machine that may have no code yet. Raise ConfigError."""
+    found = Said.by(flags, environ).value(BY_NAME[name])
+    return default_state_dir() if name == "state_dir" and found is None else found
 
 
-def address_of(text: str) -> str:
+def address_of(text: str, plaintext: bool) -> str:
     """A portal's address as a person types it. Raise ConfigError."""
     try:
-        return _url(text).rstrip("/")
+        address = checks.url(text).rstrip("/")
     except ValueError as error:
-        raise ConfigError(f"{text!r} will not do. It must be {error}.") from error
+        raise ConfigError(f"URL: {_shown(text)} will not do. It must be {error}.") from error
+    if in_the_open(address) and not plaintext:
+        raise ConfigError(
+            f"URL: {address} is another machine and http is not encrypted: whoever is between could read the token, enrol a key "
+            "of their own with it and give this machine settings. Take https, or add --plaintext yes if the network between is "
+            "yours alone."
+        )
+    return address
+
+
+def in_the_open(address: str | None) -> bool:
+    """Whether what is said to this address passes a network unencrypted."""
+    parts = urllib.parse.urlsplit(address or "")
+    return parts.scheme == "http" and not checks.is_loopback(parts.hostname)
 
 
 def enrolled(state_dir: Path) -> dict[str, Any]:
@@ -252,16 +229,24 @@ def enrolled(state_dir: Path) -> dict[str, Any]:
         told = json.loads((state_dir / ENROLMENT_FILE).read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except PermissionError as error:
+        raise ConfigError(f"cannot look into {state_dir}: it is another user's. Run this as that user, or as root.") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"cannot read {state_dir / ENROLMENT_FILE}: {error}. Enrol this machine again.") from error
     return told if isinstance(told, dict) else {}
 
 
 def _config_path(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Path | None:
-    named = flags.get("config") or environ.get(CONFIG_ENV)
-    if named:
-        return Path(named).expanduser()
-    return SYSTEM_FILE if SYSTEM_FILE.is_file() else None
+    named = flags.get("config")
+    if named == "":
+        raise ConfigError(
+            "--config: an empty value will not do. It must be the path of a TOML file; leave it out where there is none."
+        )
+    named = named or environ.get(CONFIG_ENV)
+    try:
+        return Path(named).expanduser() if named else SYSTEM_FILE if SYSTEM_FILE.is_file() else None
+    except RuntimeError as error:
+        raise ConfigError(f"cannot read {named}: this machine knows no such user. Mend --config or {CONFIG_ENV}.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -269,7 +254,7 @@ def _read(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}. Mend --config or {CONFIG_ENV}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from error
     known = [setting.name for setting in SETTINGS]
     for name in table:
@@ -290,37 +275,63 @@ class Said:
     path: Path | None
     told: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def by(cls, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> "Said":
+        """Read the file. Raise ConfigError."""
+        path = _config_path(flags, environ)
+        return cls(flags, environ, _read(path) if path else {}, path)
+
     def value(self, setting: Setting) -> Any:
-        """The checked value of the first who said something. Raise ConfigError."""
-        origin, text = next(((origin, text) for origin, text in self._candidates(setting) if text is not None), ("", None))
-        if text is None and setting.name == "machine":
-            raise ConfigError(
-                f'no machine code. Give --machine CODE, set {setting.env}, or write machine = "CODE" in {SYSTEM_FILE}.'
-            )
-        if not text:
+        """The checked value of the first who said something; None if nobody did. Raise ConfigError."""
+        origin, said = self._first(setting)
+        if said is None:
+            if setting.name == "machine":
+                raise NoMachine(
+                    "no machine code. Enrol this machine (corehour-agent enrol URL TOKEN), or give --machine CODE, set "
+                    f'{setting.env}, or write machine = "CODE" in {SYSTEM_FILE}.'
+                )
             return None
         try:
-            return setting.check(text)
+            return setting.check(_text(setting, said))
         except ValueError as error:
-            shown = "this value" if setting.secret else repr(text)
+            shown = "this value" if setting.secret and said else _shown(said)
             raise ConfigError(f"{origin}: {shown} will not do. It must be {error}.") from error
 
-    def _candidates(self, setting: Setting) -> Iterator[tuple[str, str | None]]:
+    def origin(self, setting: Setting) -> str:
+        """Who said it, as a person would look for it."""
+        return self._first(setting)[0]
+
+    def _first(self, setting: Setting) -> tuple[str, Any]:
+        return next(((origin, said) for origin, said in self._candidates(setting) if said is not None), ("the default", None))
+
+    def _candidates(self, setting: Setting) -> Iterator[tuple[str, Any]]:
         yield "--" + setting.name.replace("_", "-"), self.flags.get(setting.name)
-        yield setting.env, self.environ.get(setting.env) or None
-        yield f"{setting.name} in {self.path}", _text(self.table.get(setting.name))
-        yield f"{setting.name} as enrolled", _text(self.told.get(setting.name))
+        # An empty variable is one that is not set, as everywhere; only where nothing is a value does it say that.
+        yield setting.env, self.environ.get(setting.env) if setting.empty else self.environ.get(setting.env) or None
+        yield f"{setting.name} in {self.path}", self.table.get(setting.name)
+        yield f"{setting.name} as enrolled", self.told.get(setting.name)
         yield "the default", setting.default
 
 
-def _text(value: Any) -> str | None:
-    if isinstance(value, list):
-        return ",".join(str(part) for part in value)
-    return None if value is None else str(value)
+def _text(setting: Setting, said: Any) -> str:
+    """What was said as the text that a flag would hold. Raise ValueError for a kind that none could."""
+    if isinstance(said, list) and setting.several and all(isinstance(part, str | int) for part in said):
+        return ",".join(str(part) for part in said)
+    if isinstance(said, bool) and setting.check is checks.yes:
+        return "yes" if said else "no"
+    if isinstance(said, bool) or not isinstance(said, str | int):
+        raise ValueError(
+            "a list of texts, or one text" if setting.several else "one text in quotes, or a whole number where one is meant"
+        )
+    return str(said)
+
+
+def _shown(said: Any) -> str:
+    return f"{said!r:.200}" if said not in ("", [], {}) else "an empty value"
 
 
 def _check_together(config: Config) -> None:
-    if not config.security_protocol.endswith("SSL") and not config.plaintext and not _is_loopback(config.bootstrap):
+    if not config.security_protocol.endswith("SSL") and not config.plaintext and not _all_loopback(config.bootstrap):
         raise ConfigError(
             f"{config.bootstrap} is another machine and {config.security_protocol} is not encrypted: set security_protocol "
             "to SSL or SASL_SSL, or plaintext to yes (COREHOUR_AGENT_PLAINTEXT) if the network between is yours alone."
@@ -344,10 +355,10 @@ def _check_login(config: Config) -> None:
             raise ConfigError(f"{config.security_protocol} needs {name}: set KAFKA_{name.upper()} or write it in the file.")
 
 
-def _is_loopback(bootstrap: str) -> bool:
+def _all_loopback(bootstrap: str) -> bool:
     """Whether every broker named is on this machine."""
-    return all(re.fullmatch(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\]):[0-9]+", part) for part in bootstrap.split(","))
+    return all(checks.is_loopback(part.rpartition(":")[0]) for part in bootstrap.split(","))
 
 
 FLAGS = tuple(setting for setting in SETTINGS if not setting.secret)
-assert {setting.name for setting in SETTINGS} == {field.name for field in fields(Config)}  # noqa: S101 - the table is the truth
+assert {setting.name for setting in SETTINGS} | {"origins"} == {field.name for field in fields(Config)}  # noqa: S101 - the table is the truth

@@ -29,6 +29,7 @@ def page(snapshot: Mapping[str, Any]) -> str:
     facts = [
         ("Machine", f"{snapshot['machine']}, agent {snapshot['version']}"),
         ("State", snapshot["state"]),
+        ("Key", key_words(snapshot)),
         ("Sending", snapshot["mode"]),
         ("Using", ", ".join(_use(snapshot)) or "not measured yet"),
         ("Waiting on disk", f"{snapshot['waiting']} of {snapshot['written']} samples"),
@@ -61,6 +62,14 @@ def clock_words(snapshot: Mapping[str, Any]) -> str:
         return "agrees with the server's"
     way = "ahead of" if ahead_ms > 0 else "behind"
     return f"{abs(ahead_ms) // 1000} s {way} the server's; samples carry the server's time"
+
+
+def key_words(snapshot: Mapping[str, Any]) -> str:
+    """What the machine signs with, and whether that counts."""
+    if snapshot["key"] is None:
+        return "not enrolled"
+    since_ms = snapshot["key_refused_since_ms"]
+    return f"{snapshot['key']}, refused by the server since {clock(since_ms)}" if since_ms else str(snapshot["key"])
 
 
 def server_has(snapshot: Mapping[str, Any]) -> str:

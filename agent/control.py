@@ -44,8 +44,8 @@ class Server:
         self._socket: socket.socket | None = None
 
     def start(self) -> None:
-        if len(os.fsencode(self.path)) > LONGEST_PATH:
-            log.warning("%s is too long a path for a socket: status and pause will not reach this agent", self.path)
+        if problem := too_long(self.path):
+            log.warning(problem)
             return
         self.path.unlink(missing_ok=True)  # Left by an agent that was killed; the lock says that none is running.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -82,6 +82,8 @@ class Server:
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             return {"ok": self.handle(json.loads(line))}
+        except RecursionError:
+            return {"error": "this is nested too deeply"}
         except (ValueError, TypeError, KeyError, KeyProblem, ServerProblem) as error:
             return {"error": str(error)}
         except Exception as error:
@@ -96,7 +98,7 @@ class Server:
             case {"do": "pause" | "resume" as verb}:
                 self.service.pause(verb == "pause")
             case {"do": "send"}:
-                return {"waiting": self.service.send_now()}
+                return self.service.send_now()
             case {"do": "mode", "mode": dict(changes)}:
                 self.service.set_mode(_changed(self.service.gate.mode, changes))
             case {"do": "new-key"}:
@@ -116,19 +118,38 @@ def _changed(mode: Mode, changes: dict[str, Any]) -> Mode:
     return replace(mode, **changes)
 
 
+def too_long(path: Path) -> str | None:
+    """What to say where a path cannot be a socket's; None where it can."""
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        return None
+    return (
+        f"{path} is longer than the {LONGEST_PATH} bytes that a socket's path may have: no command reaches an agent there, "
+        "though it measures and sends. Give a shorter --state-dir"
+    )
+
+
 def ask(folder: Path, question: dict[str, Any]) -> Any:
     """Put one question to the agent that works in this folder. Raise NotRunning or ControlError."""
+    if problem := too_long(socket_path(folder)):
+        raise ControlError(problem)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(TIMEOUT_S)
         try:
             connection.connect(str(socket_path(folder)))
             connection.sendall(json.dumps(question).encode() + b"\n")
             line = _receive(connection)
+        except PermissionError as error:
+            raise ControlError(f"the agent in {folder} is another user's: run this as that user, or as root") from error
+        except TimeoutError as error:
+            raise ControlError(f"the agent in {folder} does not answer within {TIMEOUT_S:.0f} s; try again") from error
         except OSError as error:
             raise NotRunning(
                 f"no agent is running in {folder} ({error.strerror or error}). Start it: python -m agent run"
             ) from error
-    answer = json.loads(line or b'{"error": "no answer"}')
+    try:
+        answer = json.loads(line or b'{"error": "no answer"}')
+    except (ValueError, RecursionError):
+        raise ControlError(f"what answers on {socket_path(folder)} is no agent of this version") from None
     if "error" in answer:
         raise ControlError(answer["error"])
     return answer["ok"]

@@ -5,13 +5,16 @@ import sqlite3
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 
-from agent import control
-from agent.config import Config
+from agent import cautions, control, identity, keys, private, remote
+from agent.config import Config, in_the_open
 from agent.publisher import explain
+from agent.server import Server, ServerProblem
 
 LEAST_FREE_MIB = 200
 MOST_SKEW_S = 5.0
@@ -32,8 +35,11 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _folder(config)
     yield _spool(config)
     yield _broker(config)
+    yield _key(config)
     if config.server:
         yield _server(config.server)
+    if in_the_open(config.server) and not config.plaintext:
+        yield Finding("encryption", False, cautions.open_server(config))
 
 
 def _agent(config: Config) -> Finding:
@@ -41,16 +47,40 @@ def _agent(config: Config) -> Finding:
         snapshot = control.ask(config.spool_path.parent, {"do": "status"})
     except (control.NotRunning, control.ControlError) as error:
         return Finding("agent", False, str(error))
-    return Finding("agent", True, f"{snapshot['state']}, {snapshot['waiting']} samples waiting")
+    said = f"{snapshot['state']}, {snapshot['waiting']} samples waiting"
+    if snapshot["state"] in ("needs attention", "offline"):
+        return Finding("agent", False, f"{said}: {snapshot['trouble'] or 'the disk or the spool is full'}")
+    return Finding("agent", True, said)
+
+
+def _key(config: Config) -> Finding:
+    """A key that the server does not take is found out only by asking: Kafka takes any message."""
+    try:
+        key = keys.load(config.key_path)
+    except keys.KeyProblem as problem:
+        return Finding("key", False, str(problem))
+    if key is None:
+        return Finding("key", False, cautions.NOT_ENROLLED)
+    if not config.server:
+        return Finding("key", True, f"{key.id}, mode 600; no server is set to ask whether it counts")
+    try:
+        remote.told(Server(config.server, key), str(uuid.uuid4()))
+    except ServerProblem as problem:
+        if problem.status == remote.REFUSED:
+            return Finding("key", False, f"{config.server} refuses {key.id}: {problem} {identity.REMEDY}")
+        return Finding("key", True, f"{key.id}, mode 600; whether it counts could not be asked: {problem}")
+    return Finding("key", True, f"{key.id}, mode 600; {config.server} takes it")
 
 
 def _folder(config: Config) -> Finding:
     folder = config.spool_path.parent
+    probe = folder / "doctor"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = folder / "doctor"
-        probe.write_text("")
+        private.folder(folder)
+        private.touch(probe)
         probe.unlink()
+    except private.FolderProblem as problem:
+        return Finding("state folder", False, str(problem))
     except OSError as error:
         return Finding("state folder", False, f"cannot write to {folder}: {error.strerror}. Mend its owner or give --state-dir.")
     free_mib = shutil.disk_usage(folder).free // 2**20
@@ -99,7 +129,7 @@ def _server(server: str) -> Finding:
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         return Finding("server", False, f"{server} does not answer: {error}. Check COREHOUR_AGENT_SERVER.")
     skew_s = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
     if abs(skew_s) > MOST_SKEW_S:

@@ -27,6 +27,7 @@ if [ -n "$prefix" ]; then
     echo "installed below $prefix; start it: $to/bin/corehour-agent run --state-dir $state --config $settings"
     exit 0
 fi
+ln -sf "$to/bin/corehour-agent" /usr/local/bin/corehour-agent
 systemctl daemon-reload
 systemctl enable --now corehour-agent
 "$to/bin/corehour-agent" doctor --state-dir "$state" || true

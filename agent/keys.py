@@ -5,12 +5,13 @@ What is signed is told in docs/wire-format.md; the server verifies it with other
 
 import base64
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent import private
+from agent.seal import SealingKey
 from agent.wire import Message
 
 if TYPE_CHECKING:  # It costs 10 MB: not before there is a key to read.
@@ -71,49 +72,45 @@ def load(path: Path) -> MachineKey | None:
     try:
         if path.stat().st_mode & 0o077:
             raise KeyProblem(f"{path} can be read by others, so it is a secret no longer: enrol this machine again.")
-        private = load_pem_private_key(path.read_bytes(), None)
+        key = load_pem_private_key(path.read_bytes(), None)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise KeyProblem(f"{path} is another user's: run this as that user, or enrol this machine again as root.") from error
     except (OSError, ValueError, TypeError) as error:
         raise KeyProblem(f"cannot read the key in {path}: {error}. Enrol this machine again.") from error
-    if not isinstance(private, Ed25519PrivateKey):
+    if not isinstance(key, Ed25519PrivateKey):
         raise KeyProblem(f"the key in {path} is not of the kind Ed25519: enrol this machine again.")
-    return MachineKey(private)
+    return MachineKey(key)
 
 
 def keep(key: MachineKey, path: Path) -> None:
-    """Write the key so that only its owner can ever read it, and so that a crash leaves the old one or the new one."""
+    """Write the key so that only its owner can ever read it. Raise OSError, FolderProblem."""
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    write_private(path, key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """A file of mode 600 in a folder of mode 700, on disk when this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    private.write(path, key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 @dataclass(slots=True)
 class Keyring:
-    """The keys of the machines that this process speaks for, by machine code. A machine without one sends unsigned."""
+    """The keys of the machines that this process speaks for, by machine code. A machine without one sends unsigned.
+
+    `sealing`: the server's keys to seal to, for those machines whose usage is to be sealed.
+    """
 
     keys: Mapping[str, MachineKey]
+    sealing: Mapping[str, SealingKey] = field(default_factory=dict)
 
     def dressed(self, topic: str, message: Message) -> Message:
-        """The message as it goes out."""
-        key = self.keys.get(message.key.decode())
+        """The message as it goes out: sealed, then signed."""
+        code = message.key.decode()
+        if code in self.sealing:
+            message = self.sealing[code].sealed(topic, message)
+        key = self.keys.get(code)
         return key.signed(topic, message) if key else message
 
 
-def keyring(state_dir: Path, codes: Iterable[str]) -> Keyring:
+def of_machines(state_dir: Path, codes: Iterable[str]) -> dict[str, MachineKey]:
     """The keys of those machines that have one in their folder. Raise KeyProblem."""
-    paths = {code: state_dir / code / KEY_FILE for code in codes}
-    found = {code: load(path) for code, path in paths.items() if path.exists()}
-    return Keyring({code: key for code, key in found.items() if key})
+    found = {code: load(state_dir / code / KEY_FILE) for code in codes}
+    return {code: key for code, key in found.items() if key}

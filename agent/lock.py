@@ -4,6 +4,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from agent import private
+
 
 class Taken(Exception):
     """Another process holds the folder."""
@@ -13,8 +15,15 @@ class Lock:
     """Held from construction until `release` or the end of the process, however it ends."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = (folder / "lock").open("a+")
+        """Raise Taken, FolderProblem."""
+        private.folder(folder)
+        try:
+            private.touch(folder / "lock")
+            self._file = (folder / "lock").open("a+")
+        except OSError as error:
+            raise private.FolderProblem(
+                f"cannot work in {folder}: {error.strerror}. Run this as the owner of the folder."
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

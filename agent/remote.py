@@ -17,6 +17,7 @@ from agent.spool import Spool
 
 WISH_DOMAIN = b"corehour.wish.1\n"
 PATH = "/api/v1/agent/sync/"
+REFUSED = 401
 
 log = logging.getLogger("agent")
 
@@ -30,6 +31,15 @@ class Agent(Protocol):
     def set_interval(self, seconds: int) -> None: ...
     def snapshot(self) -> dict[str, Any]: ...
     def seal_to(self, key: SealingKey | None) -> None: ...
+    def key_judged(self, refused: str | None) -> None: ...
+
+
+def told(server: Server, stream: str, state: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask the server how far it has a stream, and say how this agent is. Raise ServerProblem."""
+    said = server.post(PATH, {"stream": stream, **({"state": state} if state else {})})
+    if not isinstance(said, dict):
+        raise ServerProblem(f"{server.address} answers, but not as a server of Corehour does")
+    return said
 
 
 class NotObeyed(Exception):
@@ -95,10 +105,13 @@ class Remote:
 
     def __call__(self, machine: str, stream: str) -> int | None:
         try:
-            said = self.server.post(PATH, {"stream": stream, "state": self._state()})
+            said = told(self.server, stream, self._state())
         except ServerProblem as problem:
+            if problem.status == REFUSED:
+                self.agent.key_judged(str(problem))
             log.info("no answer from the server: %s", problem)
             return None
+        self.agent.key_judged(None)
         self.agent.seal_to(SealingKey.of(said.get("sealing_key")))
         if said.get("wish"):
             self._consider(said["wish"])
@@ -142,6 +155,8 @@ class Remote:
         if wish.do not in self.config.obey:
             raise NotObeyed("this machine's user does not allow it")
         if wish.do == "interval":
+            if self.config.obey_interval is None:
+                raise NotObeyed("this machine's user allows no other interval")
             low, high = self.config.obey_interval
             if not low <= wish.seconds <= high:
                 raise NotObeyed(f"this machine's user allows intervals of {low} to {high} seconds")

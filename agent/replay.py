@@ -133,6 +133,7 @@ class Player:
         self.outboxes: list[Outgoing] = []
         self.followers: list[Follower] = []
         self.delivery = Delivery(publisher, self.outboxes, Gate(Mode()))
+        self.waiting_at_end = 0
         self._held: list[tuple[Spool, Lock]] = []
 
     def add_history(self, machine: Recorded, span: Span) -> None:
@@ -154,14 +155,12 @@ class Player:
         self.outboxes.append(Outbox(machine.code, spool))
         self.followers.append(Follower(machine, spool, span.end_ms, step_ms))
 
-    def drain(self, stop: threading.Event) -> bool:
-        """Send all that waits, however long the broker is away. False if stopped before that."""
+    def drain(self, stop: threading.Event) -> None:
+        """Send all that waits, however long the broker is away, unless stopped before that."""
         while self.delivery.waiting() and not stop.is_set():
             if not self.delivery.step():
                 stop.wait(self.delivery.publisher.wait_s() or 0.05)
-        done = self.delivery.waiting() == 0
         self._close()
-        return done
 
     def follow(self, stop: threading.Event) -> None:
         """With the clock until stopped."""
@@ -212,6 +211,7 @@ class Player:
         return spool
 
     def _close(self) -> None:
+        self.waiting_at_end = self.delivery.waiting()
         self.delivery.publisher.close()
         for spool, lock in self._held:
             spool.close()

@@ -2,24 +2,35 @@
 
 import argparse
 import threading
-from dataclasses import replace
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent import fleet, keys
+from agent import enrolment, fleet, keys, remote
 from agent.config import Config, ConfigError
 from agent.fleet import Fleet, Member
+from agent.keys import KeyProblem, Keyring, MachineKey
 from agent.publisher import Publisher
 from agent.replay import Player, Span, now_ms
+from agent.seal import SealingKey
+from agent.server import Server, ServerProblem
 
 ROW_S = 300
 LIVE_S = 5
 
 
-def run(options: argparse.Namespace, config: Config, stop: threading.Event) -> bool:
-    """True when all was sent, or when following was stopped by its user; False if history was cut short."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Done when all was sent, or when following was stopped by its user; not if history was cut short."""
+
+    done: bool
+    waiting: int
+
+
+def run(options: argparse.Namespace, config: Config, stop: threading.Event) -> Outcome:
     plan = planned(options, config)
-    codes = [member.machine.code for member in plan.members]
-    player = Player(Publisher(config.broker(), keys.keyring(config.state_dir, codes).dressed), config.state_dir)
+    player = Player(Publisher(config.broker(), keyring(plan, config).dressed), config.state_dir)
     for member in plan.members:
         span = history_span(plan, member)
         if plan.follow:
@@ -28,8 +39,9 @@ def run(options: argparse.Namespace, config: Config, stop: threading.Event) -> b
             player.add_history(member.machine, span)
     if plan.follow:
         player.follow(stop)
-        return True
-    return player.drain(stop)
+        return Outcome(True, player.waiting_at_end)
+    player.drain(stop)
+    return Outcome(player.waiting_at_end == 0, player.waiting_at_end)
 
 
 def planned(options: argparse.Namespace, config: Config) -> Fleet:
@@ -45,6 +57,33 @@ def planned(options: argparse.Namespace, config: Config) -> Fleet:
         live_step_s=_seconds("--live-step", options.live_step) or plan.live_step_s,
         follow=plan.follow or options.follow,
     )
+
+
+def keyring(plan: Fleet, config: Config) -> Keyring:
+    """What the machines sign with and seal to. Raise KeyProblem, ConfigError where usage is to be sealed and cannot be."""
+    codes = [member.machine.code for member in plan.members]
+    signing = keys.of_machines(config.state_dir, codes)
+    if not config.seal:
+        return Keyring(signing)
+    for member in plan.members:
+        if member.machine.version0:
+            raise ConfigError(f"machine {member.machine.code}: version0 cannot be sealed. Take it out, or replay without seal.")
+    return Keyring(signing, {code: _sealing(code, signing.get(code), config) for code in codes})
+
+
+def _sealing(code: str, key: MachineKey | None, config: Config) -> SealingKey:
+    """The server's newest key if it can be asked, else the one that it told at enrolment. Raise KeyProblem."""
+    told = enrolment.told(config.state_dir / code).get("sealing_key")
+    if config.server and key:
+        with suppress(ServerProblem):
+            told = remote.told(Server(config.server, key), str(uuid.uuid4())).get("sealing_key") or told
+    sealing = SealingKey.of(told)
+    if sealing is None:
+        raise KeyProblem(
+            f"machine {code}: usage is to be sealed, but the server has told no key for it. Enrol the machine here, after "
+            "manage.py make_sealing_key on the server."
+        )
+    return sealing
 
 
 def history_span(plan: Fleet, member: Member) -> Span:

@@ -8,7 +8,7 @@ import urllib.request
 from contextlib import suppress
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPMessage
+from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 
 from agent.keys import MachineKey
@@ -83,7 +83,7 @@ class Server:
         except urllib.error.HTTPError as error:
             self._learn_the_time(error.headers, asked_s)
             raise ServerProblem(_reason(error), error.code) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError, HTTPException) as error:
             raise ServerProblem(f"no answer from {self.address}: {error}") from error
 
     def _learn_the_time(self, headers: "Message[str, str]", asked_s: float) -> None:
@@ -104,5 +104,5 @@ def _reason(error: urllib.error.HTTPError) -> str:
     try:
         said = json.load(error)
         return str(said["detail"]) + (f" {said['errors']}" if "errors" in said else "")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, HTTPException):
         return f"{error.code} {error.reason}"

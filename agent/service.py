@@ -12,7 +12,7 @@ from typing import Any
 
 from agent import __version__, cgroup, enrolment, watermark
 from agent.carried import Carried, boot_name, bridge
-from agent.config import Config
+from agent.config import SETTINGS, Config, Setting
 from agent.delivery import Delivery, Sender
 from agent.http_publisher import Fallback, HttpPublisher
 from agent.identity import Identity
@@ -112,24 +112,30 @@ class Service:
 
     def new_key(self) -> str:
         """Sign with a new key from now on; return its id. Raise KeyProblem, ServerProblem."""
-        if self.server is None or self.server.key is None:
+        if self.identity.key is None:
             raise KeyProblem("this machine is not enrolled: corehour-agent enrol URL TOKEN")
+        if self.server is None or self.server.key is None:
+            raise KeyProblem("no server is set that would learn of the new key: set COREHOUR_AGENT_SERVER, or enrol this machine")
         self.identity.key = self.server.key = enrolment.change_key(self.config, self.server, self.server.key)
         return self.identity.key.id
+
+    def key_judged(self, refused: str | None) -> None:
+        """The server has taken or refused this machine's key."""
+        self.identity.judged(refused, time.time_ns() // 1_000_000)
 
     def seal_to(self, key: SealingKey | None) -> None:
         """The server has told its newest key."""
         self.identity.seal_to(key)
 
-    def send_now(self) -> int:
-        """Ask for everything that waits to be sent now, whatever the mode. Return how many samples that is."""
+    def send_now(self) -> dict[str, Any]:
+        """Ask for all that waits to be sent now, whatever the mode. Say how many samples that is, and what is in the way."""
         self.gate.ask()
         self.delivery.wake.set()
-        return self.outbox.waiting()
+        return {"waiting": self.outbox.waiting(), "trouble": self.delivery.publisher.trouble}
 
     def snapshot(self) -> dict[str, Any]:
         """How things stand, for the status line, the command and the window. Only plain values."""
-        position, delivery = self.spool.position(), self.delivery
+        position, delivery, refused = self.spool.position(), self.delivery, self.identity.refused
         return {
             "machine": self.config.machine,
             "version": __version__,
@@ -137,6 +143,8 @@ class Service:
             "mode": self.gate.mode.words(),
             "interval_s": self.interval,
             "key": self.identity.key.id if self.identity.key else None,
+            "key_refused_since_ms": refused.since_ms if refused else 0,
+            "settings": shown_settings(self.config),
             "over_http": not isinstance(delivery.publisher, Publisher) and getattr(delivery.publisher, "over_http", True),
             "every_s": self.gate.mode.every_s,
             "above": self.gate.mode.above,
@@ -152,8 +160,8 @@ class Service:
             "last_sample_ms": position.end_ms,
             "last_sent_ms": delivery.last_sent_ms,
             "last_sent_samples": delivery.last_sent_samples,
-            "trouble": delivery.publisher.trouble,
-            "trouble_since_ms": delivery.trouble_since_ms,
+            "trouble": delivery.publisher.trouble or (refused.words() if refused else None),
+            "trouble_since_ms": delivery.trouble_since_ms or (refused.since_ms if refused else 0),
             "next_try_s": round(delivery.publisher.wait_s()),
             "gaps": [[gap.start_ms, gap.end_ms, gap.samples, gap.reason] for gap in self.spool.gaps()],
             "bridged": [list(span) for span in self.spool.bridges()[-RECENT:]],
@@ -161,11 +169,15 @@ class Service:
         }
 
     def state(self) -> str:
-        if self.disk_full:
+        """In a word. It is starting until something was measured and, if it may be sent, something has got through or has not."""
+        if self.disk_full or self.identity.refused:
             return "needs attention"
         if self.gate.mode.paused:
             return "paused"
-        return "offline" if self.delivery.publisher.trouble else "running"
+        if self.delivery.publisher.trouble:
+            return "offline"
+        known = self.recent and (self.delivery.last_sent_ms or not self.gate.is_open())
+        return "running" if known else "starting"
 
     def close(self) -> None:
         self.delivery.publisher.close(timeout_s=1)
@@ -245,6 +257,22 @@ def percentages(host: Host, sample: Sample) -> tuple[float, float]:
     """CPU and memory of a sample in percent of the machine, to look at and to compare with thresholds; never to bill."""
     span = max(1, sample.duration_ms)
     return 100 * sample.cpu_ms / (host.cores * span), 100 * sample.memory_mib_ms / (max(1, host.memory_mib) * span)
+
+
+def shown_settings(config: Config) -> dict[str, list[str]]:
+    """Each setting as (value, who said it); of secrets only that there is one."""
+    return {setting.name: [_said(config, setting), config.origins[setting.name]] for setting in SETTINGS}
+
+
+def _said(config: Config, setting: Setting) -> str:
+    value = getattr(config, setting.name)
+    if setting.secret and value:
+        return "set"
+    if isinstance(value, tuple):
+        return ("-" if setting.name == "obey_interval" else ",").join(str(part) for part in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def _point(host: Host, sample: Sample) -> dict[str, float]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent import private
 from agent.samples import QUANTITIES, Host, Sample
 from agent.wire import Numbered
 
@@ -68,7 +69,7 @@ class Spool:
         self.limit_mib = limit_mib
         self._refused: Gap | None = None
         self._lock = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.folder(path.parent)
         self._db = self._open_or_replace()
         self.stream: str = self._db.execute("SELECT uuid FROM stream").fetchone()[0]
 
@@ -248,13 +249,16 @@ class Spool:
             return self._open()
 
     def _open(self) -> sqlite3.Connection:
+        for suffix in ("-wal", "-shm"):  # SQLite makes these with the mode of the file itself; older agents' may be wider.
+            if (beside := Path(f"{self.path}{suffix}")).exists():
+                private.touch(beside)
+        private.touch(self.path)
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
         try:
             self._prepare(db)
         except sqlite3.Error:
             db.close()
             raise
-        self.path.chmod(0o600)
         return db
 
     def _prepare(self, db: sqlite3.Connection) -> None:

@@ -29,6 +29,18 @@ def records(bootstrap: str, topic: str) -> list[Record]:
         return list(_until(consumer, ends))
 
 
+def values(bootstrap: str, topic: str) -> list[bytes]:
+    """Every value on the topic, as the broker has it."""
+    with closing(KafkaConsumer(bootstrap_servers=bootstrap, group_id=None)) as consumer:
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends, found = consumer.end_offsets(partitions), []
+        while any(consumer.position(partition) < end for partition, end in ends.items()):
+            found += [record.value for batch in consumer.poll(timeout_ms=200).values() for record in batch]
+        return found
+
+
 def _until(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[Record]:
     while any(consumer.position(partition) < end for partition, end in ends.items()):
         for batch in consumer.poll(timeout_ms=200).values():

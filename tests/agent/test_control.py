@@ -13,6 +13,7 @@ import pytest
 from agent.cli import main
 from agent.config import load
 from agent.control import Server, socket_path
+from agent.modes import Mode
 from agent.service import Service
 from tests.agent.broker_side import await_true, records, samples
 
@@ -49,7 +50,7 @@ def test_pause_and_resume(service: Service, capsys: pytest.CaptureFixture[str]) 
     assert main(["pause"]) == 0
     assert (service.state(), service.gate.mode.paused) == ("paused", True)
     assert main(["resume"]) == 0
-    assert (service.state(), service.gate.mode.paused) == ("running", False)
+    assert (service.state(), service.gate.mode.paused) == ("starting", False)
 
     assert capsys.readouterr().out == "now: paused\nnow: continuous\n"
 
@@ -58,14 +59,88 @@ def test_modes_and_what_is_refused(service: Service, capsys: pytest.CaptureFixtu
     assert main(["mode", "every", "30"]) == 0
     assert main(["mode", "above", "--cpu", "35"]) == 0
     assert main(["mode", "demand"]) == 0
-    assert main(["mode", "every", "9999"]) == 1
+    assert main(["mode", "every", "9999"]) == 2
     assert main(["mode", "every"]) == 2
     assert main(["mode", "continuous", "5"]) == 2
 
     captured = capsys.readouterr()
     assert captured.out.splitlines() == ["now: every 30 s", "now: only above CPU 35 % or memory 50 %", "now: on demand"]
-    assert "send every 0 to 3600 seconds, not 9999" in captured.err
+    assert "mode every: 9999 will not do. It must be a whole number of seconds from 1 to 3600." in captured.err
     assert service.gate.mode.words() == "on demand"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("mode every 0", "mode every: 0 will not do. It must be a whole number of seconds from 1 to 3600."),
+        ("mode every 3601", "mode every: 3601 will not do. It must be a whole number of seconds from 1 to 3600."),
+        ("mode above --cpu 200", "--cpu: 200 will not do. It must be a whole number of percent from 0 to 100."),
+        ("mode above --memory -1", "--memory: -1 will not do. It must be a whole number of percent from 0 to 100."),
+        ("mode continuous --cpu 5", "say: mode above --cpu PERCENT --memory PERCENT; the other modes take no percentages."),
+    ],
+)
+def test_a_mode_out_of_range_is_answered_alike_with_and_without_an_agent(
+    service: Service, words: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_one = main(words.split())
+    without = main([*words.split(), "--machine", "web-2"])
+
+    assert (with_one, without) == (2, 2)
+    assert capsys.readouterr().err == f"agent: {complaint}\n" * 2
+    assert service.gate.mode.words() == "continuous"
+
+
+def test_every_command_answers_programs_too(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(*words: str) -> Any:
+        assert main([*words, "--output", "json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert told("pause") == {"mode": "paused"}
+    assert told("resume") == {"mode": "continuous"}
+    assert told("mode", "every", "30") == {"mode": "every 30 s"}
+    assert told("send") == {"waiting": 0, "trouble": None}
+
+
+def test_sending_now_says_what_is_in_the_way(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    threading.Event().wait(0.01)
+    service.tick()
+    assert main(["send"]) == 0
+    while service.delivery.publisher.trouble is None:
+        service.delivery.step()
+
+    assert main(["send"]) == 1
+    sending, waiting = capsys.readouterr().out.splitlines()
+    assert sending == "sending 1 samples"
+    assert waiting == "no answer from the broker at 127.0.0.1:1; 1 samples wait on disk and go as soon as there is a way"
+
+
+def test_it_is_starting_until_something_is_known(service: Service) -> None:
+    threading.Event().wait(0.01)
+    assert service.state() == "starting"
+
+    service.tick()
+    assert service.state() == "starting"  # Measured, but nobody knows yet whether it can be sent.
+    service.delivery.last_sent_ms = 1
+    assert service.state() == "running"
+    service.delivery.last_sent_ms = 0
+    service.set_mode(Mode(demand=True))
+    assert service.state() == "running"  # It is not to be sent by itself, so there is nothing to wait for.
+
+
+def test_status_says_where_each_setting_comes_from(service: Service) -> None:
+    settings = service.snapshot()["settings"]
+
+    assert settings["bootstrap"] == ["127.0.0.1:1", "KAFKA_BOOTSTRAP_SERVERS"]
+    assert settings["interval"] == ["5", "the default"]
+    assert settings["obey_interval"] == ["1-60", "the default"]
+    assert settings["api_key"] == ["", "the default"]
+
+
+def test_a_path_too_long_for_a_socket_is_what_is_said(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = str(state / ("x" * 100))
+
+    assert main(["status", "--machine", "web-1", "--state-dir", long]) == 1
+    assert "is longer than the 100 bytes that a socket's path may have" in capsys.readouterr().err
 
 
 def test_the_mode_is_remembered(service: Service) -> None:
@@ -107,6 +182,9 @@ def test_status_for_people_and_for_programs(service: Service, capsys: pytest.Cap
         b'{"do": "mode", "mode": {"paused": 1}}',
         b'{"do": "mode", "mode": {"colour": "red"}}',
         b'{"do": "mode"}',
+        b'{"do": "mode", "mode": {"every_s": 3601}}',
+        100_000 * b"[",
+        100_000 * b'{"do":',
     ],
 )
 def test_nonsense_is_answered_and_changes_nothing(service: Service, line: bytes) -> None:
@@ -114,7 +192,7 @@ def test_nonsense_is_answered_and_changes_nothing(service: Service, line: bytes)
 
     assert list(answer) == ["error"]
     assert service.gate.mode.words() == "continuous"
-    assert told(service, b'{"do": "status"}')["ok"]["state"] == "running"
+    assert told(service, b'{"do": "status"}')["ok"]["state"] == "starting"
 
 
 def test_a_caller_that_hangs_does_not_hold_up_the_next_for_long(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +226,7 @@ def test_a_full_disk_needs_attention_until_there_is_room(service: Service) -> No
     service.tick()
 
     assert states[-1] == "needs attention"
-    assert service.state() == "running"
+    assert service.state() == "starting"
     (gap,) = service.spool.gaps()
     assert gap.samples == states.count("needs attention")
 

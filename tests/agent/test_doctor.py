@@ -46,8 +46,9 @@ def test_a_well_machine_but_for_an_agent_that_does_not_run(capsys: pytest.Captur
     assert main(["doctor", "--output", "json"]) == 1
 
     findings = {finding["what"]: finding for finding in json.loads(capsys.readouterr().out)}
-    assert [what for what, finding in findings.items() if not finding["well"]] == ["agent"]
+    assert [what for what, finding in findings.items() if not finding["well"]] == ["agent", "key"]
     assert "Start it: python -m agent run" in findings["agent"]["words"]
+    assert "Enrol this machine: corehour-agent enrol URL TOKEN" in findings["key"]["words"]
 
 
 @pytest.mark.kafka
@@ -69,3 +70,16 @@ def test_no_broker_and_a_damaged_spool(state: Path, capsys: pytest.CaptureFixtur
     assert "BAD  broker: no answer from the broker at 127.0.0.1:1. Check KAFKA_BOOTSTRAP_SERVERS" in out
     assert "BAD  spool: " in out
     assert "BAD  server: http://127.0.0.1:1 does not answer" in out
+    assert "encryption" not in out
+
+
+def test_a_server_that_is_asked_in_the_open_is_said(
+    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.doctor.BROKER_MS", 300)
+    doctor = ["doctor", "--machine", "web-1", "--bootstrap", "127.0.0.1:1", "--server", "http://0.0.0.0:1"]
+
+    assert main(doctor) == 1
+    assert "BAD  encryption: http://0.0.0.0:1 is another machine and http is not encrypted" in capsys.readouterr().out
+    assert main([*doctor, "--plaintext", "yes"]) == 1
+    assert "encryption" not in capsys.readouterr().out

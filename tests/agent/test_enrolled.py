@@ -7,12 +7,10 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -27,6 +25,7 @@ from agent.sampler import Clock
 from agent.server import Server
 from agent.service import Service
 from agent.wire import Message
+from tests.agent.broker_side import values
 from tests.agent.build import HOST, sample
 from tests.cast import a_customer, a_machine
 from tests.usage.kafka import drain
@@ -70,18 +69,6 @@ def config(**flags: str) -> Config:
 
 def send_one(**flags: str) -> None:
     assert Service(config(**flags)).once(threading.Event())
-
-
-def values(bootstrap: str, topic: str) -> list[bytes]:
-    """Every value on the topic, as the broker has it."""
-    with closing(KafkaConsumer(bootstrap_servers=bootstrap, group_id=None)) as consumer:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends, found = consumer.end_offsets(partitions), []
-        while any(consumer.position(partition) < end for partition, end in ends.items()):
-            found += [record.value for batch in consumer.poll(timeout_ms=200).values() for record in batch]
-        return found
 
 
 def test_a_token_is_all_that_a_machine_needs(enrolled: Path, machine: Machine, kafka_bootstrap: str, topic: str) -> None:
