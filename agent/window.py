@@ -1,19 +1,20 @@
 """The window: is it measuring, is it sending, has anything been lost. Shows the link's snapshot and never waits."""
 
 import tkinter as tk
-from collections.abc import Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 from typing import Any
 
 from agent import window_words as words
-from agent.config import Config
+from agent.window_enrol import EnrolForm
 from agent.window_link import Link
-from agent.window_parts import Palette, Shape, Spark, apply, desktop_palette
+from agent.window_origins import Origins
+from agent.window_parts import Palette, Shape, Spark, apply
 from agent.window_settings import Settings
 
 REFRESH_MS = 250
 LOG_LINES = 500
+ENROLLED_MS = 3_000
 
 
 class Window:
@@ -23,6 +24,7 @@ class Window:
         self.root, self.link = root, link
         self._palette = palette
         self._sending_from = 0
+        self._aside: list[tk.Widget] = []
         self._ages = {"cpu": -1.0, "memory": -1.0}
         apply(root, palette)
         root.title("Corehour")
@@ -36,6 +38,7 @@ class Window:
         self._build_state()
         self._build_use()
         self._build_queue()
+        self.enrolling: EnrolForm | None = None
         ttk.Separator(self.frame).grid(row=3, sticky="ew", pady=6)
         self.settings = Settings(self.frame, link)
         self.settings.grid(row=4, sticky="ew")
@@ -89,6 +92,64 @@ class Window:
         top.bind("<Escape>", lambda _: top.destroy())
         text.focus_set()
 
+    def show_settings(self) -> None:
+        """What is set, and who set it."""
+        if self.link.snapshot is not None:
+            Origins(self.root, self.link.snapshot["settings"], self._palette.surface)
+
+    def enrol(self) -> None:
+        """Put the form in the place of all but the state, or take it away again."""
+        if self.enrolling is not None:
+            self._put_back()
+            return
+        for child in self.frame.grid_slaves():
+            if child is not self.state_part:
+                child.grid_remove()
+                self._aside.append(child)
+        config = self.link.config
+        self.enrolling = EnrolForm(
+            self.frame, config.state_dir, plaintext=config.plaintext, address=config.server or "", done=self._enrolled
+        )
+        self.enrolling.grid(row=1, sticky="ew", pady=(10, 0))
+        self.enrol_button.configure(text="Back")
+
+    def _enrolled(self, machine: str) -> None:
+        """The agent reads its key when it starts."""
+        if machine == self.link.config.machine:
+            self.link.tell(do="restart")
+            self.root.after(ENROLLED_MS, self._put_back)
+        elif self.enrolling is not None:
+            self.enrolling.answer.configure(
+                text=f"This machine is {machine} now, but {self.link.config.machine} is set here "
+                f"({self.link.config.origins['machine']}): take that away, and open the window again."
+            )
+
+    def _put_back(self) -> None:
+        if self.enrolling is None:
+            return
+        self.enrolling.destroy()
+        self.enrolling = None
+        for child in self._aside:
+            child.grid()
+        self._aside.clear()
+        self.enrol_button.configure(text="Enrol…")
+
+    def _offer_enrolment(self, offered: bool) -> None:
+        if offered == bool(self.enrol_button.winfo_manager()):
+            return
+        if offered:
+            self.enrol_button.grid()
+        else:
+            self.enrol_button.grid_remove()
+        self._fit_sentence()
+
+    def _fit_sentence(self) -> None:
+        """The sentence has the whole line, but for the button if one is beside it."""
+        beside = bool(self.enrol_button.winfo_manager())
+        room = self.state_part.winfo_width() - (self.button.winfo_reqwidth() + 8 if beside else 0)
+        self.sentence.grid_configure(columnspan=2 if beside else 3)
+        self.sentence.configure(wraplength=room)
+
     def _log(self) -> str:
         try:
             lines = self.link.log_path.read_text(errors="replace").splitlines()[-LOG_LINES:]
@@ -101,7 +162,7 @@ class Window:
             spark.configure(height=26 if height >= 440 else 14)
 
     def _build_state(self) -> None:
-        part = ttk.Frame(self.frame)
+        self.state_part = part = ttk.Frame(self.frame)
         part.grid(row=0, sticky="ew")
         part.columnconfigure(1, weight=1)
         self.shape = Shape(part, self._palette)
@@ -112,7 +173,10 @@ class Window:
         self.button.grid(row=0, column=2)
         self.sentence = ttk.Label(part, style="Quiet.TLabel")
         self.sentence.grid(row=1, column=0, columnspan=3, sticky="ew", pady=(1, 4))
-        part.bind("<Configure>", lambda event: self.sentence.configure(wraplength=event.width))
+        self.enrol_button = ttk.Button(part, text="Enrol…", width=9, command=self.enrol)
+        self.enrol_button.grid(row=1, column=2)
+        self.enrol_button.grid_remove()
+        part.bind("<Configure>", lambda _: self._fit_sentence())
 
     def _build_use(self) -> None:
         part = ttk.Frame(self.frame)
@@ -146,9 +210,12 @@ class Window:
         self.foot.columnconfigure(1, weight=1)
         self.send_button = ttk.Button(self.foot, text="Send now", width=-9, command=self.send)
         self.send_button.grid(row=0, column=0)
-        self.version = ttk.Label(self.foot, style="Quiet.TLabel", anchor="e")
-        self.version.grid(row=0, column=1, sticky="ew", padx=8)
-        ttk.Button(self.foot, text="Log…", width=6, command=self.show_log).grid(row=0, column=2)
+        self.version = ttk.Label(self.foot, style="Small.TLabel", anchor="e")
+        self.version.grid(row=0, column=1, sticky="ew", padx=4)
+        self.settings_button = ttk.Button(self.foot, text="Settings…", style="Plain.TButton", command=self.show_settings)
+        self.settings_button.grid(row=0, column=2)
+        log = ttk.Button(self.foot, text="Log…", style="Plain.TButton", command=self.show_log)
+        log.grid(row=0, column=3)
 
     def _build_farewell(self) -> None:
         for child in self.foot.grid_slaves():
@@ -169,7 +236,13 @@ class Window:
         self.root.bind("<space>", self._space)
         self.root.bind("<Control-Return>", lambda _: self.send())
         self.root.bind("<Control-l>", lambda _: self.show_log())
-        self.root.bind("<Escape>", lambda event: self.close() if event.widget.winfo_toplevel() == self.root else None)
+        self.root.bind("<Escape>", lambda event: self._leave() if event.widget.winfo_toplevel() == self.root else None)
+
+    def _leave(self) -> None:
+        if self.enrolling is not None:
+            self._put_back()
+        else:
+            self.close()
 
     def _space(self, event: "tk.Event[Any]") -> None:
         """Pause and resume, unless the space means something to the widget that has the focus."""
@@ -182,6 +255,7 @@ class Window:
         _set(self.word, state.word)
         _set(self.sentence, state.sentence)
         _set(self.button, state.verb.capitalize())
+        self._offer_enrolment(words.wants_enrolment(snapshot) or self.enrolling is not None)
 
     def _show_use(self, snapshot: dict[str, Any]) -> None:
         shares = words.shares(snapshot)
@@ -203,14 +277,3 @@ class Window:
 def _set(widget: ttk.Label | ttk.Button, text: str) -> None:
     if widget.cget("text") != text:
         widget.configure(text=text)
-
-
-def run(config: Config, arguments: Sequence[str]) -> int:
-    """Show the window until it is closed. Starts an agent if none is running."""
-    root = tk.Tk(className="corehour")
-    link = Link(config, arguments)
-    link.start()
-    Window(root, link, desktop_palette()).refresh()
-    root.mainloop()
-    link.stop()
-    return 0

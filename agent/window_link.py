@@ -4,22 +4,25 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent import control
+from agent import control, private
 from agent.config import Config
 
 POLL_S = 0.25
 START_WITHIN_S = 10.0
+SERVICE_RESTARTS_WITHIN_S = 7.0  # RestartSec of the unit, and two to spare.
 
 
 class Link:
     """The window reads `snapshot` and `error` and calls `tell`; nothing here touches a widget."""
 
     def __init__(self, config: Config, arguments: Sequence[str]) -> None:
-        self.folder = config.spool_path.parent
+        self.config = config
+        self.folder = config.folder
         self.snapshot: dict[str, Any] | None = None
         self.error: str | None = None
         self.refusal: str | None = None
@@ -46,7 +49,8 @@ class Link:
 
     def start_agent(self) -> None:
         """An agent of its own, which goes on when the window is closed."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.folder(self.folder)
+        private.touch(self.log_path)
         with self.log_path.open("ab") as log:
             subprocess.Popen(  # noqa: S603 - our own program with our own flags
                 [sys.executable, "-m", "agent", "run", *self._arguments],
@@ -76,16 +80,37 @@ class Link:
         if question == {"do": "start"}:
             self._put_to_work()
             return
+        if question == {"do": "restart"}:
+            self._restart()
+            return
         try:
             control.ask(self.folder, question)
             self.refusal = None
         except (control.NotRunning, control.ControlError) as error:
             self.refusal = str(error)
 
+    def _restart(self) -> None:
+        """Stop the agent. Start it again, unless whoever minds it as a service does so first."""
+        stopped_at = time.monotonic()
+        try:
+            control.ask(self.folder, {"do": "stop"})
+            while time.monotonic() - stopped_at < START_WITHIN_S:
+                control.ask(self.folder, {"do": "status"})
+                time.sleep(POLL_S)
+        except (control.NotRunning, control.ControlError):
+            pass
+        minded_until = time.monotonic() + (0 if self.started_here else SERVICE_RESTARTS_WITHIN_S)
+        self._look()
+        while self.snapshot is None and time.monotonic() < minded_until:
+            time.sleep(POLL_S)
+            self._look()
+        if self.snapshot is None:
+            self._put_to_work()
+
     def _put_to_work(self) -> None:
         try:
             self.start_agent()
-        except OSError as error:
+        except (OSError, private.FolderProblem) as error:
             self.error = f"cannot start an agent: {error}"
 
     def _look(self) -> None:

@@ -63,6 +63,8 @@ def apply(root: tk.Tk, palette: Palette) -> None:
         style.map(name, fieldbackground=[("disabled", palette.sunken)], bordercolor=[("focus", palette.accent)])
     style.configure("TButton", background=palette.sunken, bordercolor=palette.control, padding=(10, 4))
     style.configure("TButton", lightcolor=palette.sunken, darkcolor=palette.sunken)
+    plain = {name: palette.surface for name in ("background", "bordercolor", "lightcolor", "darkcolor")}
+    style.configure("Plain.TButton", **plain, padding=(4, 4), width=0, foreground=palette.accent)
     style.map(
         "TButton",
         background=[("disabled", palette.surface), ("active", palette.line)],

@@ -24,6 +24,11 @@ def state(snapshot: Snapshot | None, error: str | None = None) -> State:
     if snapshot is None:
         reason = error or "waiting for the agent to answer"
         return State("triangle", "Needs attention", reason[0].upper() + reason[1:], "start")
+    if snapshot["state"] == "needs attention" and snapshot["key_refused_since_ms"]:
+        since = clock(snapshot["key_refused_since_ms"])
+        return State(
+            "triangle", "Needs attention", f"The server refuses this machine's key since {since}: nothing counts", "pause"
+        )
     if snapshot["state"] == "needs attention":
         lost = sum(gap[2] for gap in snapshot["gaps"])
         return State("triangle", "Needs attention", f"The disk is full: {_samples(lost)} could not be kept", "pause")
@@ -31,9 +36,18 @@ def state(snapshot: Snapshot | None, error: str | None = None) -> State:
         return State("bars", "Paused", f"Measuring. {_waiting(snapshot['waiting'])}; nothing is lost", "resume")
     if snapshot["state"] == "offline":
         return State("ring", "Offline", f"Measuring. No connection {_since(snapshot)}; {_again(snapshot)}", "pause")
+    if snapshot["state"] == "starting":
+        return State("ring", "Starting", "Measuring; nothing has been sent yet", "pause")
+    if snapshot["key"] is None:
+        return State("dot", "Running", "Measuring. Not enrolled: what it sends is unsigned", "pause")
     if snapshot["clock_ahead_ms"]:
         return State("dot", "Running", f"Measuring. This clock is {clock_words(snapshot)}", "pause")
     return State("dot", "Running", f"Measuring every {snapshot['interval_s']} s, sending {_sending(snapshot)}", "pause")
+
+
+def wants_enrolment(snapshot: Snapshot | None) -> bool:
+    """Whether the window should offer to enrol this machine."""
+    return snapshot is not None and (snapshot["key"] is None or bool(snapshot["key_refused_since_ms"]))
 
 
 def title(snapshot: Snapshot | None, iconified: bool) -> str:

@@ -11,14 +11,14 @@ from types import TracebackType
 
 from agent.window import Window
 from agent.window_link import Link
-from agent.window_parts import DARK
+from agent.window_parts import DARK, Palette
 
 
 @contextmanager
-def display() -> Iterator[str]:
+def display(*flags: str) -> Iterator[str]:
     """Run an X server. Yield its name."""
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp", *flags]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
         os.close(write)
         with os.fdopen(read) as answer:
@@ -26,17 +26,13 @@ def display() -> Iterator[str]:
         server.terminate()
 
 
-class Screen:
-    """The window as a person has it: looks, clicks, types."""
+class Person:
+    """Somebody before a window: looks, clicks, types."""
 
-    def __init__(self, link: Link, display: str) -> None:
-        self.root = tk.Tk(screenName=display)
+    def __init__(self, root: tk.Tk) -> None:
+        self.root = root
         self.errors: list[BaseException] = []
         self.root.report_callback_exception = self._report
-        self.link = link
-        link.start()
-        self.window = Window(self.root, link, DARK)
-        self.window.refresh()
 
     def await_true(self, condition: Callable[[], object], within_s: float = 15.0) -> None:
         deadline = time.monotonic() + within_s
@@ -76,6 +72,17 @@ class Screen:
         self.errors.append(error)
 
 
+class Screen(Person):
+    """The window as a person has it."""
+
+    def __init__(self, link: Link, display: str, palette: Palette = DARK) -> None:
+        super().__init__(tk.Tk(screenName=display))
+        self.link = link
+        link.start()
+        self.window = Window(self.root, link, palette)
+        self.window.refresh()
+
+
 def what_a_person_may_do(shown: Screen, dice: random.Random) -> list[Callable[[], object]]:
     window = shown.window
     fields = [window.settings.every_box, *window.settings.fields.values()]
@@ -84,6 +91,8 @@ def what_a_person_may_do(shown: Screen, dice: random.Random) -> list[Callable[[]
         lambda: shown.click(window.send_button),
         lambda: shown.click(window.settings.above_box),
         lambda: shown.click(window.sparks["memory"]),
+        lambda: shown.click(window.enrol_button) if window.enrol_button.winfo_ismapped() else None,
+        lambda: shown.click(window.settings_button),
         lambda: shown.enter(dice.choice(fields), dice.choice(["0", "5", "100", "abc", "-1", "99999", ""])),
         lambda: shown.press(window.sparks["cpu"], dice.choice(["<Left>", "<Right>", "<space>", "<Control-Return>"])),
         lambda: shown.root.geometry(f"{dice.randint(360, 700)}x{dice.randint(400, 560)}"),

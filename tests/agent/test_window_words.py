@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from agent.console import clock
-from agent.window_words import State, at_age, number, queue, sending_now, shares, state, title
+from agent.window_words import State, at_age, number, queue, sending_now, shares, state, title, wants_enrolment
 from tests.agent.build import T0
 
 RUNNING: dict[str, Any] = {
     "machine": "tile-01",
+    "key": "a1b2",
+    "key_refused_since_ms": 0,
     "state": "running",
     "mode": "continuous",
     "interval_s": 1,
@@ -36,6 +38,17 @@ def point(second: int, cores_used: float = 1.0) -> dict[str, float]:
     ("changes", "expected"),
     [
         ({}, State("dot", "Running", "Measuring every 1 s, sending each at once", "pause")),
+        ({"state": "starting"}, State("ring", "Starting", "Measuring; nothing has been sent yet", "pause")),
+        ({"key": None}, State("dot", "Running", "Measuring. Not enrolled: what it sends is unsigned", "pause")),
+        (
+            {"state": "needs attention", "key_refused_since_ms": T0},
+            State(
+                "triangle",
+                "Needs attention",
+                f"The server refuses this machine's key since {clock(T0)}: nothing counts",
+                "pause",
+            ),
+        ),
         ({"mode": "every 10 s"}, State("dot", "Running", "Measuring every 1 s, sending every 10 s", "pause")),
         (
             {"clock_ahead_ms": -90_000},
@@ -110,6 +123,13 @@ def test_a_number_out_of_range_says_the_range(text: str) -> None:
 
 def test_a_number_in_range() -> None:
     assert number(" 30 ", 0, 3_600, "s") == 30
+
+
+def test_it_offers_to_enrol_where_no_key_counts() -> None:
+    assert not wants_enrolment(RUNNING)
+    assert not wants_enrolment(None)
+    assert wants_enrolment(RUNNING | {"key": None})
+    assert wants_enrolment(RUNNING | {"key_refused_since_ms": T0})
 
 
 def test_progress() -> None:

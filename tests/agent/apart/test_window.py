@@ -4,22 +4,32 @@ import gc
 import os
 import random
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from agent.config import load
 from agent.control import Server
 from agent.modes import Mode
 from agent.service import Service
+from tests.agent.broker_side import await_true
+from tests.cast import a_customer, a_machine
+from usage.enrolment import create_token
+from usage.key_models import MachineKey
 
-pytest.importorskip("tkinter", reason="Python has no tkinter here")
+tk = pytest.importorskip("tkinter", reason="Python has no tkinter here")
 
 from agent.window_link import Link  # noqa: E402
-from tests.agent.screen import Screen, display, what_a_person_may_do  # noqa: E402
+from agent.window_origins import Origins  # noqa: E402
+from agent.window_parts import DARK  # noqa: E402
+from agent.window_session import Session  # noqa: E402
+from tests.agent.screen import Person, Screen, display, what_a_person_may_do  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +173,81 @@ def test_a_hundred_random_clicks_and_keys_raise_nothing(shown: Screen) -> None:
         shown.await_true(lambda: True)
 
     assert shown.errors == []
+
+
+def test_it_shows_where_each_setting_comes_from(shown: Screen) -> None:
+    shown.await_true(lambda: shown.link.snapshot)
+
+    shown.click(shown.window.settings_button)
+
+    (table,) = [child for child in shown.root.winfo_children() if isinstance(child, Origins)]
+    found = [table.table.item(row, "values") for row in table.table.get_children()]
+    assert ("machine", "tile-01", "COREHOUR_MACHINE") in found
+    assert ("interval", "1", "--interval") in found
+    assert found[-1][2] == "the default"
+    shown.press(table.table, "<Escape>")
+
+
+def test_enrolling_is_offered_and_can_be_left_again(shown: Screen) -> None:
+    window = shown.window
+    shown.await_true(lambda: window.enrol_button.winfo_ismapped())
+
+    shown.click(window.enrol_button)
+    shown.await_true(lambda: window.enrolling is not None and window.enrolling.winfo_ismapped())
+    assert not window.settings.winfo_ismapped()
+    shown.press(window.root, "<Escape>")
+    shown.await_true(lambda: window.settings.winfo_ismapped())
+
+    assert window.enrolling is None
+
+
+def test_the_window_lives_while_the_server_says_nothing(shown: Screen) -> None:
+    window = shown.window
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        shown.await_true(lambda: window.enrol_button.winfo_ismapped())
+        shown.click(window.enrol_button)
+        form = window.enrolling
+        assert form is not None
+        silent.settimeout(20)
+        shown.enter(form.fields[0], f"http://127.0.0.1:{silent.getsockname()[1]}")
+        shown.enter(form.fields[1], "che_x")
+        connection, _ = silent.accept()
+        seen = window.sentence.cget("text")
+        shown.await_true(lambda: window.sentence.cget("text") != seen)  # The state goes on changing meanwhile.
+        assert form.answer.cget("text") == "Asking the server …"
+        connection.close()
+
+        shown.await_true(lambda: form.answer.cget("text").startswith("No answer from http://127.0.0.1:"))
+    assert form.button.instate(["!disabled"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_machine_enrols_in_the_window_and_its_agent_starts(
+    screen: str, state: Path, live_server: LiveServer, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATA_DIR, settings.AGENT_BOOTSTRAP_SERVERS = tmp_path, "127.0.0.1:1"
+    monkeypatch.setattr("agent.window_session.ENROLLED_MS", 1)
+    _, token = create_token(a_machine(a_customer(), "tile-03"))
+    root = tk.Tk(screenName=screen)
+    person = Person(root)
+    session = Session(root, lambda: load({}, {"COREHOUR_AGENT_STATE_DIR": str(state)}), [], DARK)
+    form = session.enrol_first(state, plaintext=False).form
+
+    person.enter(form.fields[0], live_server.url)
+    person.enter(form.fields[1], "che_nonsense")
+    person.await_true(lambda: form.answer.cget("text").startswith("This token is unknown, used or out of date"))
+    person.enter(form.fields[1], f"corehour-agent enrol {live_server.url} {token}")
+    person.await_true(lambda: session.link and session.link.snapshot, within_s=30)
+
+    assert session.link is not None
+    assert session.window is not None
+    assert session.link.snapshot is not None
+    assert session.link.snapshot["key"] == MachineKey.objects.get().keyid
+    person.await_true(lambda: session.window and session.window.version.cget("text").startswith("tile-03, agent"))
+    session.link.tell(do="stop")
+    session.end()
+    root.destroy()
+    await_true(lambda: not (state / "tile-03" / "agent.sock").exists())
 
 
 def test_closing_leaves_an_agent_that_it_started_and_says_so_once(screen: str, state: Path) -> None:
