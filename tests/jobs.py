@@ -46,7 +46,8 @@ def store_batch(*, kill_at: int) -> None:
     """
     from tests.usage.build import LIMITS, TOPIC_ID
     from tests.usage.faults.batch import records
-    from usage.ingest import Position, store
+    from usage.ingest import store
+    from usage.offsets import Position
 
     done = [0]
 
@@ -104,11 +105,11 @@ def _stop_before_store(at: int) -> None:
     worker: Any = importlib.import_module("usage.worker")
     real, done = worker.store, [0]
 
-    def store(*arguments: Any) -> Any:
+    def store(*arguments: Any, **options: Any) -> Any:
         done[0] += 1
         if done[0] == at:
             os.kill(os.getpid(), signal.SIGSTOP)
-        return real(*arguments)
+        return real(*arguments, **options)
 
     worker.store = store
 

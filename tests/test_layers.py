@@ -55,6 +55,7 @@ EDGES = ("admin", "api", "sockets", "tasks", "views", "management")
 ONLY_BY = {
     "usage.sql": {
         "usage.ingest",
+        "usage.offsets",
         "usage.audit",
         "usage.batch",
         "usage.sums",

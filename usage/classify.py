@@ -15,7 +15,7 @@ StreamKey = tuple[int, uuid.UUID]
 SampleKey = tuple[int, uuid.UUID, int]
 
 
-class Decoded(msgspec.Struct, frozen=True):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """A message with its machine's and customer's primary keys, or why it was refused."""
 
     raw: RawMessage

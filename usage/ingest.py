@@ -8,21 +8,22 @@ transaction as the rows. Kafka's redelivery and a second worker both meet the co
 import base64
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import DataError, IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils.timezone import now
 
-from usage import days, overlaps, sql
+from usage import days, offsets, overlaps, sql
 from usage.announcements import announce_rejected
-from usage.batch import decode_all
-from usage.buckets import gains
+from usage.batch import Look, decode_all
+from usage.buckets import Gains, gains
 from usage.classify import Decoded, StreamKey, Verdict, classify, repeated_keys
-from usage.models import IngestIncident, IngestOffset, RejectedMessage
+from usage.models import IngestIncident, RejectedMessage
+from usage.offsets import Position
 from usage.overlaps import Span
-from usage.portions import Brought, Portion, accepted, end_of, of_batch, others, portions, take_plain
+from usage.portions import Brought, Portion, accepted, of_batch, others, portions, take_plain
 from usage.wire import Limits, RawMessage, claimed_machine
 from usage.wire_errors import Refused, claimed_span
 
@@ -32,23 +33,8 @@ LATE_MS = 3_600_000
 ALARMING = ("equivocation", "overlap")
 
 
-class LostOwnership(Exception):
-    """Another worker moved this partition's offset: the batch was rolled back, reload the position."""
-
-
 class TooMuchPoison(Exception):
     """More messages in a row raised than a bad message explains: the fault is the server's. Nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a batch begins: the offset that the database must still hold when the batch is written."""
-
-    topic: str
-    topic_id: str
-    partition: int
-    next_offset: int
-    using: str = "default"
 
 
 @dataclass(slots=True)
@@ -81,6 +67,7 @@ class BatchResult:
     skipped: int = 0
     samples_stored: int = 0
     samples_duplicate: int = 0
+    newest_ms: int = 0
     new: list[Brought] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -91,25 +78,39 @@ class BatchResult:
         self.skipped += other.skipped
         self.samples_stored += other.samples_stored
         self.samples_duplicate += other.samples_duplicate
+        self.newest_ms = max(self.newest_ms, other.newest_ms)
         self.new += other.new
         self.reasons += other.reasons
         return self
 
 
-def store(position: Position, records: Sequence[RawMessage], limits: Limits, guard: PoisonGuard | None = None) -> BatchResult:
+def store(
+    position: Position,
+    records: Sequence[RawMessage],
+    limits: Limits,
+    guard: PoisonGuard | None = None,
+    *,
+    looks: Sequence[Look | None] = (),
+    meanwhile: Callable[[], None] | None = None,
+) -> BatchResult:
     """Store one partition's records, the first of which is at or after the position, and move its offset behind the last.
 
+    `looks` is what `look_ahead` has said of the records, if anything. `meanwhile` is called while the database takes the
+    samples in, for work that needs none: it may be called several times or never, and must not raise.
     Raise LostOwnership where the database holds another offset by now, TooMuchPoison, and Django's OperationalError or
     InterfaceError where the database is away: in each case nothing more was written. A record that makes the database
     refuse the batch is found by halving and ends as a rejected message.
     """
-    return _store(position, decode_all(records, limits, position.using), limits, guard or PoisonGuard())
+    batch = decode_all(records, limits, position.using, looks=looks)
+    return _store(position, batch, limits, guard or PoisonGuard(), meanwhile)
 
 
-def _store(position: Position, batch: list[Decoded], limits: Limits, guard: PoisonGuard) -> BatchResult:
+def _store(
+    position: Position, batch: list[Decoded], limits: Limits, guard: PoisonGuard, meanwhile: Callable[[], None] | None = None
+) -> BatchResult:
     count = guard.after(batch)
     try:
-        result = _write(position, batch, limits)
+        result = _write(position, batch, limits, meanwhile)
     except (DataError, IntegrityError) as error:
         return _bisect(position, batch, limits, guard, error)
     guard.in_a_row = count
@@ -133,12 +134,11 @@ def _bisect(position: Position, batch: list[Decoded], limits: Limits, guard: Poi
     return result
 
 
-def _write(position: Position, batch: list[Decoded], limits: Limits) -> BatchResult:
+def _write(position: Position, batch: list[Decoded], limits: Limits, meanwhile: Callable[[], None] | None = None) -> BatchResult:
     """The transaction. The offset is locked first, so that a rival waits or fails, and moved last by compare-and-set."""
     with transaction.atomic(using=position.using):
-        if _offset(position).select_for_update().first() is None:
-            raise LostOwnership(f"{position.topic}-{position.partition} is no longer at {position.next_offset}")
-        verdict, result = write_samples(batch, limits, position.using)
+        offsets.lock(position)
+        verdict, result = write_samples(batch, limits, position.using, meanwhile=meanwhile)
         _write_rejected(verdict, position.using)
         result.reasons = Counter(refused.reason for _, refused in verdict.rejected)
         result.skipped = batch[-1].raw.offset + 1 - position.next_offset - len(batch)
@@ -146,18 +146,13 @@ def _write(position: Position, batch: list[Decoded], limits: Limits) -> BatchRes
     return result
 
 
-def _offset(position: Position) -> QuerySet[IngestOffset]:
-    """The partition's row, as long as it is where this batch begins."""
-    return IngestOffset.objects.using(position.using).filter(
-        topic=position.topic,
-        partition=position.partition,
-        topic_id=position.topic_id,
-        next_offset=position.next_offset,
-    )
-
-
 def write_samples(
-    batch: Sequence[Decoded], limits: Limits, using: str, *, admit_overlap: bool = False
+    batch: Sequence[Decoded],
+    limits: Limits,
+    using: str,
+    *,
+    admit_overlap: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> tuple[Verdict, BatchResult]:
     """Judge the batch by the books, then write runs, samples and buckets. Return the verdict and what became of it.
 
@@ -176,20 +171,35 @@ def write_samples(
     verdict = classify(rest, runs, sql.load_rows(repeated_keys(rest, runs), using), contested)
     sql.save_runs(before, {key: known.pairs() for key, known in verdict.runs.items()}, using)
     judged = list(accepted(verdict))
-    inserted = sql.insert_samples([*plain, *portions(judged)], using)
-    gained = gains((portion.machine, portion.rows) for portion in inserted)
+    inserted, gained = _insert([*plain, *portions(judged)], using, meanwhile)
     sql.add_to_buckets(gained, using)
     days.note_changed(gained.keys(), using)
     _note_streams(inserted, known, limits.now_ms, using)
-    sql.see_machines(_seen(inserted, limits.now_ms), using)
-    return verdict, _result(verdict, plain, judged, inserted)
+    seen = _seen(inserted, limits.now_ms)
+    sql.see_machines(seen, using)
+    return verdict, _result(verdict, plain, judged, inserted, max((newest for newest, *_ in seen.values()), default=0))
+
+
+def _insert(new: Sequence[Portion], using: str, meanwhile: Callable[[], None] | None) -> tuple[Sequence[Portion], Gains]:
+    """Insert what is new. Return what really was, and what the quarter hours gain by it: that is added up meanwhile."""
+    gained: Gains = {}
+
+    def add_up() -> None:
+        gained.update(gains((portion.machine, portion.rows) for portion in new))
+        if meanwhile is not None:
+            meanwhile()
+
+    inserted = sql.insert_samples(new, using, add_up)
+    if inserted is not new:
+        return inserted, gains((portion.machine, portion.rows) for portion in inserted)
+    return inserted, gained
 
 
 def _note_streams(inserted: Sequence[Portion], known: Mapping[StreamKey, Span], now_ms: int, using: str) -> None:
     """Write where a stream entered another quarter hour, and count what came late."""
     late: dict[StreamKey, int] = {}
     for portion in inserted:
-        if portion.version:
+        if portion.version and portion.time()[0] < now_ms - LATE_MS:
             count = sum(len(rows) for _, rows in portion.messages if rows[-1][2] < now_ms - LATE_MS)
             if count:
                 late[portion.key] = late.get(portion.key, 0) + count
@@ -206,12 +216,11 @@ def _seen(inserted: Sequence[Portion], now_ms: int) -> dict[int, tuple[int, int,
     seen: dict[int, tuple[int, int, int, int | None]] = {}
     for portion in inserted:
         newest, cores, mib, skew = seen.get(portion.machine, (0, 0, 0, None))
-        for item, rows in portion.messages:
-            end = max(map(end_of, rows)) if len(rows) > 1 else rows[0][2]
-            if end > newest and item.message is not None:
-                newest, cores, mib = end, item.message.cores, item.message.memory_mib
+        item, end = portion.newest()
+        if end > newest and item.message is not None:
+            newest, cores, mib = end, item.message.cores, item.message.memory_mib
         if portion.version:
-            gap = max(item.raw.timestamp_ms for item, _ in portion.messages) - now_ms
+            gap = portion.last_sent_ms() - now_ms
             skew = gap if skew is None or gap > skew else skew
         seen[portion.machine] = (newest, cores, mib, skew)
     return seen
@@ -260,7 +269,9 @@ def _rejected_row(raw: RawMessage, refused: Refused) -> RejectedMessage:
     )
 
 
-def _result(verdict: Verdict, plain: Sequence[Portion], judged: Sequence[Brought], inserted: Sequence[Portion]) -> BatchResult:
+def _result(
+    verdict: Verdict, plain: Sequence[Portion], judged: Sequence[Brought], inserted: Sequence[Portion], newest_ms: int
+) -> BatchResult:
     """Count each message once. One whose samples were all there already is a duplicate, however that was found out."""
     messages = sum(len(portion.messages) for portion in plain) + len(judged)
     samples = sum(len(portion.rows) for portion in plain)
@@ -273,67 +284,10 @@ def _result(verdict: Verdict, plain: Sequence[Portion], judged: Sequence[Brought
         rejected=len(verdict.rejected),
         samples_stored=samples_stored,
         samples_duplicate=samples - samples_stored,
+        newest_ms=newest_ms,
         new=[brought for portion in inserted for brought in portion.messages],
     )
 
 
 def _move_offset(position: Position, result: BatchResult) -> None:
-    """Compare and set. The counters move with the offset, and a CHECK holds their sum."""
-    messages = result.stored + result.duplicate + result.rejected + result.skipped
-    moved = _offset(position).update(
-        next_offset=F("next_offset") + messages,
-        stored=F("stored") + result.stored,
-        duplicate=F("duplicate") + result.duplicate,
-        rejected=F("rejected") + result.rejected,
-        skipped=F("skipped") + result.skipped,
-        samples_stored=F("samples_stored") + result.samples_stored,
-        samples_duplicate=F("samples_duplicate") + result.samples_duplicate,
-        updated_at=now(),
-    )
-    if moved != 1:
-        raise LostOwnership(f"{position.topic}-{position.partition} moved while a batch was written")
-
-
-def open_offset(found: IngestOffset, using: str = "default") -> IngestOffset:
-    """Return the stored row of a partition, made from `found` (its log's first offset) where there is none yet."""
-    row, _ = IngestOffset.objects.using(using).get_or_create(
-        topic=found.topic,
-        partition=found.partition,
-        defaults={
-            "cluster_id": found.cluster_id,
-            "topic_id": found.topic_id,
-            "first_offset": found.first_offset,
-            "next_offset": found.first_offset,
-        },
-    )
-    return row
-
-
-def accept_loss(row: IngestOffset, found: IngestOffset, reason: str, using: str = "default") -> IngestOffset:
-    """Go on although messages are gone, and leave an incident. `found` is the log as Kafka has it, its first offset the one
-    to go on at. Return the row as it is now.
-
-    Offsets that retention deleted count as skipped. A re-created topic, and a log that lost its tail and gives its
-    offsets anew, begin a new count of messages; the epoch keeps their names apart from the old ones.
-    """
-    same_topic = row.topic_id == found.topic_id and row.cluster_id == found.cluster_id
-    with transaction.atomic(using=using):
-        kind = IngestIncident.Kind.ACCEPTED_LOSS if same_topic else IngestIncident.Kind.TOPIC_RECREATED
-        IngestIncident.objects.using(using).create(kind=kind, detail=f"{reason} Books before: {_books(row)}")
-        changes = {"next_offset": found.first_offset}
-        if same_topic and found.first_offset > row.next_offset:
-            changes["skipped"] = row.skipped + found.first_offset - row.next_offset
-        else:
-            changes |= {"first_offset": found.first_offset, "stored": 0, "duplicate": 0, "rejected": 0, "skipped": 0}
-            changes["epoch"] = row.epoch + 1 if same_topic else 0
-        guarded = IngestOffset.objects.using(using).filter(pk=row.pk, next_offset=row.next_offset, topic_id=row.topic_id)
-        if guarded.update(cluster_id=found.cluster_id, topic_id=found.topic_id, updated_at=now(), **changes) != 1:
-            raise LostOwnership(f"{row} moved meanwhile")
-    return IngestOffset.objects.using(using).get(pk=row.pk)
-
-
-def _books(row: IngestOffset) -> str:
-    return (
-        f"{row.topic}-{row.partition} of topic id {row.topic_id}, [{row.first_offset}, {row.next_offset}): stored {row.stored}, "
-        f"duplicate {row.duplicate}, rejected {row.rejected}, skipped {row.skipped}, samples {row.samples_stored}."
-    )
+    offsets.move(position, {name: getattr(result, name) for name in offsets.COUNTS})

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
@@ -19,6 +20,7 @@ FRESH_S = 20.0
 UNKNOWN_FRESH_S = 2.0  # A machine that has just enrolled must not wait, and a flood of made-up names must not ask every time.
 MOST_UNKNOWN = 10_000
 NAMES_A_QUERY = 500
+_name: Callable[[tuple[str, bytes]], str] = itemgetter(0)
 
 
 @dataclass(slots=True)
@@ -33,11 +35,15 @@ class Trust:
     _sealing: dict[str, X25519PrivateKey] | None = None
     _read_at: float = float("-inf")
 
+    def is_fresh(self) -> bool:
+        """Whether what is known may still be judged by."""
+        return self.monotonic() - self._read_at < FRESH_S
+
     def freshen(self) -> None:
         """Forget what is too old, and learn anew which customers may send unsigned and which machines have a key."""
-        at = self.monotonic()
-        if at - self._read_at < FRESH_S:
+        if self.is_fresh():
             return
+        at = self.monotonic()
         self.known.clear()
         self._unknown.clear()
         self._sealing = None
@@ -89,13 +95,28 @@ def forget(using: str = "default") -> None:
 
 def verify_all(records: Iterable[RawMessage], now_ms: int, using: str) -> list[bool | Refused]:
     """Say of each record whether it is signed rightly (True), not signed at all (False), or wrongly (why)."""
-    kept = list(records)
-    claims = [None if SIGNING.isdisjoint(dict(raw.headers)) else claimed_key(raw) for raw in kept]
+    kept, claims = _claims(records)
     if not any(claim is not None for claim in claims):
         return [False] * len(kept)
     keys = trust(using)
     keys.look_up(claim for claim in claims if claim is not None)
     return [False if claim is None else _verdict(raw, keys, now_ms) for raw, claim in zip(kept, claims, strict=True)]
+
+
+def verify_known(records: Iterable[RawMessage], now_ms: int, using: str) -> list[bool | Refused | None]:
+    """As `verify_all`, without the database: None where a key is not in memory or was read too long ago."""
+    kept, claims = _claims(records)
+    keys = _trust.get(using)
+    known = keys.known if keys is not None and keys.is_fresh() else {}
+    return [
+        False if claim is None else _verdict(raw, keys, now_ms) if keys and claim in known else None
+        for raw, claim in zip(kept, claims, strict=True)
+    ]
+
+
+def _claims(records: Iterable[RawMessage]) -> tuple[list[RawMessage], list[str | None]]:
+    kept = list(records)
+    return kept, [None if SIGNING.isdisjoint(map(_name, raw.headers)) else claimed_key(raw) for raw in kept]
 
 
 def _verdict(raw: RawMessage, keys: Trust, now_ms: int) -> bool | Refused:

@@ -14,6 +14,8 @@ start_of: Callable[[Row], int] = itemgetter(1)
 end_of: Callable[[Row], int] = itemgetter(2)
 _seq_of: Callable[[Row], int] = itemgetter(0)
 _offset_of: Callable[[Decoded], int] = attrgetter("raw.offset")
+_sent_at: Callable[[Decoded], int] = attrgetter("raw.timestamp_ms")
+_item_of: Callable[[Brought], Decoded] = itemgetter(0)
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +27,7 @@ class Portion:
     version: int
     rows: list[Row] = field(default_factory=list)
     messages: list[Brought] = field(default_factory=list)
+    _time: tuple[int, int] | None = None
 
     @property
     def key(self) -> StreamKey:
@@ -34,6 +37,7 @@ class Portion:
         """Take in what a message brings."""
         self.rows += rows
         self.messages.append((item, rows))
+        self._time = None
 
     def span(self) -> tuple[int, int] | None:
         """The sequence numbers as one half-open span, if they follow each other."""
@@ -44,7 +48,21 @@ class Portion:
 
     def time(self) -> tuple[int, int]:
         """From the earliest start to the latest end."""
-        return min(map(start_of, self.rows)), max(map(end_of, self.rows))
+        if self._time is None:
+            self._time = min(map(start_of, self.rows)), max(map(end_of, self.rows))
+        return self._time
+
+    def newest(self) -> tuple[Decoded, int]:
+        """The message with the latest end, and that end: mostly the last one."""
+        end = self.time()[1]
+        item, rows = self.messages[-1]
+        if rows[-1][2] != end:
+            item = next(item for item, rows in self.messages if any(row[2] == end for row in rows))
+        return item, end
+
+    def last_sent_ms(self) -> int:
+        """The latest time at which its machine sent a message, by the machine's clock."""
+        return max(map(_sent_at, map(_item_of, self.messages)))
 
     def only(self, seqs: Collection[int]) -> "Portion":
         """The part of it with these sequence numbers."""

@@ -10,7 +10,18 @@ from typing import Annotated
 import msgspec
 
 from usage import wire
-from usage.wire import MAX_BYTES_A_MS, MAX_DISK_MIB, MAX_INTERVAL_MS, MICRO, Limits, Message, RawMessage, Row
+from usage.wire import (
+    MAX_BYTES_A_MS,
+    MAX_DISK_MIB,
+    MAX_INTERVAL_MS,
+    MICRO,
+    Limits,
+    Message,
+    RawMessage,
+    Row,
+    machine_id,
+    stream_id,
+)
 from usage.wire_errors import Refused
 
 _Amount = Annotated[int, msgspec.Meta(ge=0, lt=wire.MAX_INTEGER)]
@@ -59,11 +70,11 @@ def plain(raw: RawMessage, limits: Limits) -> Message | None:
         return None
     try:
         body = _decode_body(value)
-        machine, stream = wire.machine_id(body.machine), wire.stream_id(body.stream)
+        machine, stream = machine_id(body.machine), stream_id(body.stream)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Refused):
         return None
     # A body of exactly the known fields has so many quotation marks: no field is unknown, and none stands twice.
-    if value.count(b'"') != wire.QUOTES + wire.QUOTES_A_SAMPLE * len(body.samples) or b"\\" in value or key != machine.encode():
+    if value.count(b'"') != wire.QUOTES + wire.QUOTES_A_SAMPLE * len(body.samples) or key != machine.encode():
         return None
     host = body.host
     rows = _rows(body.samples, host, limits)

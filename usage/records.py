@@ -7,39 +7,38 @@ would; tests/usage/test_records.py compares the two.
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Any, ClassVar, Final
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher, IsolationLevel
 from kafka.errors import CorruptRecordError
 
-Headers = tuple[tuple[str, bytes | None], ...]
+from usage.wire import RawMessage
+
+Headers = tuple[tuple[str, Any], ...]  # A value is bytes, or nothing where a producer wrote none.
+LogIds = dict[TopicPartition, str]
 CURRENT_FORMAT: Final = 2
 LOG_APPEND_TIME: Final = 1
-
-
-class Record(NamedTuple):
-    """A message in the log, with the names that kafka-python gives its parts."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+MACHINES_REMEMBERED: Final = 20_000
 
 
 def read_quickly(consumer: KafkaConsumer) -> KafkaConsumer:
-    """Let this consumer's polls return records that are read here."""
-    consumer._fetcher.PartitionRecords = _Reader
+    """Let this consumer's polls return messages that are read here.
+
+    Its new `log_ids` name the log of each partition; what was read before one is named has none.
+    """
+    consumer.log_ids = {}
+    consumer._fetcher.PartitionRecords = type("Reader", (_Reader,), {"log_ids": consumer.log_ids})
     return consumer
 
 
 class _Reader(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python has no types
-    """The client's own bookkeeping of what was fetched of one partition, with another way from bytes to records."""
+    """The client's own bookkeeping of what was fetched of one partition, with another way from bytes to messages."""
 
-    def _unpack_records(self, tp: TopicPartition, records: Any, *_: Any) -> Iterator[Record]:
+    log_ids: ClassVar[LogIds] = {}
+
+    def _unpack_records(self, tp: TopicPartition, records: Any, *_: Any) -> Iterator[RawMessage]:
         while (batch := records.next_batch()) is not None:
             if self.check_crcs and not batch.validate_crc():
                 raise CorruptRecordError(f"The batch of {tp} at offset {batch.base_offset} fails its checksum")
@@ -47,7 +46,7 @@ class _Reader(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python ha
             if current:
                 self.leader_epoch = batch.leader_epoch
             if not current or self._holds_messages(batch):
-                for record in unpacked(tp.topic, tp.partition, batch):
+                for record in unpacked(tp, self.log_ids.get(tp, ""), batch):
                     self.next_fetch_offset = record.offset + 1
                     yield record
             if current:
@@ -65,32 +64,43 @@ class _Reader(Fetcher.PartitionRecords):  # type: ignore[misc] # kafka-python ha
         return not batch.is_control_batch
 
 
-def unpacked(topic: str, partition: int, batch: Any) -> Iterator[Record]:
-    """Return the records of a batch. Raise CorruptRecordError where the bytes are no records."""
+def unpacked(tp: TopicPartition, log_id: str, batch: Any) -> Iterator[RawMessage]:
+    """Return the messages of a batch. Raise CorruptRecordError where the bytes are no records."""
     if batch.magic == CURRENT_FORMAT:
         batch._maybe_uncompress()
-        return _records(topic, partition, batch)
-    return (Record(topic, partition, old.offset, old.timestamp, old.key, old.value, ()) for old in batch)
+        return _records(tp, log_id, batch)
+    return (RawMessage(tp.topic, log_id, tp.partition, old.offset, old.timestamp, old.key, old.value) for old in batch)
 
 
-def _records(topic: str, partition: int, batch: Any) -> Iterator[Record]:  # noqa: C901 a call for each number doubles the time
-    """Read record after record. A number of one byte, as almost all are, is read in place."""
+def _numbers_of_two_bytes() -> Iterator[tuple[bytes, int]]:
+    for low in range(128):
+        for high in range(128):
+            found = low | high << 7
+            yield bytes((low | 128, high)), (found >> 1) ^ -(found & 1)
+
+
+_two = dict(_numbers_of_two_bytes()).get
+
+
+def _records(tp: TopicPartition, log_id: str, batch: Any) -> Iterator[RawMessage]:  # noqa: C901 a call for each number doubles the time
+    """Read record after record. Numbers of one and two bytes, as almost all are, are read in place."""
+    topic, partition = tp
     data, at = bytes(batch._buffer), batch._pos
     offset, first_ms = batch.base_offset, batch.first_timestamp
     appended_ms = batch.max_timestamp if batch.timestamp_type == LOG_APPEND_TIME else None
     try:
         for _ in range(batch.records_count):
-            length, at = number(data, at)
+            length, at = (two, at + 2) if (two := _two(data[at : at + 2])) is not None else number(data, at)
             end = at + length
             at += 1  # A byte of attributes that mean nothing.
-            later, at = ((byte >> 1) ^ -(byte & 1), at + 1) if (byte := data[at]) < 128 else number(data, at)
-            place, at = ((byte >> 1) ^ -(byte & 1), at + 1) if (byte := data[at]) < 128 else number(data, at)
+            later, at = (two, at + 2) if (two := _two(data[at : at + 2])) is not None else number(data, at)
+            place, at = (two, at + 2) if (two := _two(data[at : at + 2])) is not None else number(data, at)
             size, at = ((byte >> 1) ^ -(byte & 1), at + 1) if (byte := data[at]) < 128 else number(data, at)
             key, at = (data[at : at + size], at + size) if size >= 0 else (None, at)
-            size, at = number(data, at)
+            size, at = (two, at + 2) if (two := _two(data[at : at + 2])) is not None else number(data, at)
             value, at = (data[at : at + size], at + size) if size >= 0 else (None, at)
             stamp = first_ms + later if appended_ms is None else appended_ms
-            yield Record(topic, partition, offset + place, stamp, key, value, _headers(data, at, end))
+            yield RawMessage(topic, log_id, partition, offset + place, stamp, key, value, _headers(data, at, end))
             at = end
         if at != len(data):
             raise IndexError(f"{len(data) - at} bytes are left")
@@ -112,24 +122,31 @@ def number(data: bytes, at: int) -> tuple[int, int]:
             raise IndexError("a number has more than 64 bits")
 
 
-# What the agent writes. Sizes are doubled, because a number's lowest bit is its sign.
-_agents = re.compile(
-    rb"\x0c\x1cce_specversion\x061\.0"
-    rb"\x0ace_id(.)([0-9a-f:-]+)"
-    rb"\x12ce_source(.)(/machines/[0-9a-z-]+)"
-    rb"\x0ece_type\x22corehour\.usage\.v1"
-    rb"\x0ece_time\x30([0-9TZ:.-]{24})"
-    rb"\x18content-type\x20application/json",
-    re.DOTALL,
-).fullmatch
+# What the agent writes without a signature: `_START`, the name with its size before it, the machine's own part, the time of
+# 24 bytes, `_END`. Sizes are doubled, because a number's lowest bit is its sign.
+_START = b"\x0c\x1cce_specversion\x061.0\x0ace_id"
+_END = b"\x18content-type\x20application/json"
+_BEHIND_SOURCE = b"\x0ece_type\x22corehour.usage.v1\x0ece_time\x30"
+_TIME_SIZE = 24
 _VERSION, _TYPE, _JSON = ("ce_specversion", b"1.0"), ("ce_type", b"corehour.usage.v1"), ("content-type", b"application/json")
+_own_part = re.compile(rb"\x12ce_source([\x00-\x7e])(.*)" + re.escape(_BEHIND_SOURCE), re.DOTALL).fullmatch
+
+
+@lru_cache(MACHINES_REMEMBERED)
+def _source(part: bytes) -> tuple[str, bytes] | None:
+    """The header that a machine's own part holds, if it is made as the agent's is."""
+    found = _own_part(part)
+    return ("ce_source", found[2]) if found is not None and found[1][0] == 2 * len(found[2]) else None
 
 
 def _headers(data: bytes, at: int, end: int) -> Headers:
-    if (known := _agents(data, at, end)) is not None:
-        id_size, name, source_size, source, time = known.groups()
-        if id_size[0] == 2 * len(name) and source_size[0] == 2 * len(source):
-            return (_VERSION, ("ce_id", name), ("ce_source", source), _TYPE, ("ce_time", time), _JSON)
+    if data.startswith(_START, at) and data.startswith(_END, end - len(_END)):
+        name_at = at + len(_START) + 1
+        size = data[name_at - 1]
+        source_at, time_at = name_at + (size >> 1), end - len(_END) - _TIME_SIZE
+        if size < 128 and not size & 1 and (source := _source(data[source_at:time_at])) is not None:
+            time = data[time_at : time_at + _TIME_SIZE]
+            return (_VERSION, ("ce_id", data[name_at:source_at]), source, _TYPE, ("ce_time", time), _JSON)
     return _any_headers(data, at, end)
 
 

@@ -7,7 +7,8 @@ callbacks run on the client's IO thread, so they only set a flag.
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +17,20 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from usage import metrics
-from usage.ingest import BatchResult, LostOwnership, PoisonGuard, Position, accept_loss, open_offset, store
+from usage.batch import look_ahead
+from usage.fetched import Part, fitting, parts
+from usage.ingest import BatchResult, PoisonGuard, store
 from usage.live import LivePush
 from usage.models import IngestOffset
+from usage.offsets import LostOwnership, Position, accept_loss, open_offset
 from usage.wire import Limits, RawMessage
 
 log = logging.getLogger(__name__)
-MAX_BATCH_BYTES = 4 * 1024 * 1024
-MAX_POLL_BYTES = 2 * MAX_BATCH_BYTES
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUIET_S = 30.0
+MUCH_BYTES = 128 * 1024  # From so much on it is worth while to read what follows meanwhile.
+TAKES_IN_ALONE = ("postgresql",)  # SQLite works in this process: reading ahead would only hold its lock for longer.
+COLLECT_EVERY_S = 2.0
 JOIN_S = 2.0  # A poll that ends while the group deals begins joining anew: on a busy machine short ones never get through.
 # PostgreSQL ends a session that was stopped in the middle of a transaction with an InternalError.
 AWAY = (OperationalError, InterfaceError, InternalError)
@@ -88,6 +93,9 @@ class Worker:
         self.total = BatchResult()
         self.fenced = 0
         self._fitting = min(max_records, 1_000)  # Records in one poll: until their size is known, few.
+        self._parts: deque[Part] = deque()  # Fetched and not stored yet.
+        self._missed: KafkaError | None = None  # What went wrong when they were to be fetched ahead.
+        self._collected_at = 0.0
         self._guard = PoisonGuard()
         self._flag = _Flag()
         self._outage = Outage()
@@ -102,6 +110,7 @@ class Worker:
         """
         if (rest := self._outage.retry_at - time.monotonic()) > 0:
             return self._hold(min(timeout_s, rest))
+        self._collect()
         try:
             self.consumer.resume(*self.consumer.paused())
             return self._fetch_and_store(timeout_s)
@@ -138,26 +147,48 @@ class Worker:
         """Go on with another consumer, from where the database stands. What was counted stays."""
         self.consumer = consumer
         self.positions = {}
+        self._parts.clear()
+        self._missed = None
         self._flag = _Flag()
         consumer.subscribe([self.topic], listener=self._flag)
 
     def _fetch_and_store(self, timeout_s: float) -> BatchResult:
-        fetched = self._poll(max(timeout_s, JOIN_S) if self._flag.raised else timeout_s)
+        if not self._parts:
+            self._fetch(max(timeout_s, JOIN_S) if self._flag.raised else timeout_s)
         if self._flag.raised or self.positions.keys() != self.consumer.assignment():
             self._reopen()  # What was fetched began where Kafka thought; the database may know better.
             return BatchResult()
         result = BatchResult()
-        for tp, records in fetched.items():
-            for part in _batches(records):
-                result += self._store(tp, part)
+        for _ in range(len(self._parts)):
+            result += self._store(self._parts.popleft())
         return result
 
-    def _poll(self, timeout_s: float) -> dict[TopicPartition, list[Any]]:
+    def _fetch(self, timeout_s: float) -> None:
+        if self._missed is not None:
+            missed, self._missed = self._missed, None
+            raise missed
+        self._parts.extend(parts(self._poll(timeout_s)))
+
+    def _look_ahead(self) -> None:
+        """While the database is at work: have the next part fetched and read. Whatever goes wrong is the next step's."""
+        if not self._parts:
+            try:
+                self._fetch(0)
+            except KafkaError as error:
+                self._missed = error
+        if self._parts and not self._parts[0].looks:
+            following = self._parts[0]
+            following.looks = look_ahead(following.messages, self._limits(), self.using)
+
+    def _limits(self) -> Limits:
+        return Limits(int(self.clock() * 1000), self.max_age_ms)
+
+    def _poll(self, timeout_s: float) -> dict[TopicPartition, list[RawMessage]]:
         try:
-            fetched: dict[TopicPartition, list[Any]] = self.consumer.poll(
+            fetched: dict[TopicPartition, list[RawMessage]] = self.consumer.poll(
                 timeout_ms=int(timeout_s * 1000), max_records=self._fitting
             )
-            self._fitting = min(self.max_records, _fitting(fetched) or self._fitting)
+            self._fitting = min(self.max_records, fitting(fetched) or self._fitting)
             return fetched
         except NoOffsetForPartitionError:
             self._flag.raised = True  # Newly assigned, and nobody told Kafka where to begin: the database will.
@@ -173,11 +204,13 @@ class Worker:
             return  # Not told yet by the broker: an unknown name must not pass for another topic.
         self._flag.raised = False
         self.positions = {}
+        self._parts.clear()
         owned = sorted(self.consumer.assignment())
         begins = self.consumer.beginning_offsets(owned) if owned else {}
         ends = self.consumer.end_offsets(owned) if owned else {}
         for tp in owned:
             row = self._open(tp, begins[tp], ends[tp])
+            self.consumer.log_ids[tp] = row.log_id
             self.consumer.seek(tp, row.next_offset)
             self.positions[tp] = row
 
@@ -201,36 +234,37 @@ class Worker:
     def _cluster_id(self) -> str:
         return str(self.consumer._cluster.cluster_id or "")
 
-    def _store(self, tp: TopicPartition, records: Sequence[Any]) -> BatchResult:
-        row = self.positions.get(tp)
+    def _store(self, part: Part) -> BatchResult:
+        row = self.positions.get(part.tp)
         if row is None or row.topic_id != self._topic_id():
             self._flag.raised = True
             return BatchResult()
-        records = _unseen(records, row.next_offset)
-        if not records:
+        part = part.unseen(row.next_offset, row.log_id)
+        if not part.messages:
             return BatchResult()
-        now_ms = int(self.clock() * 1000)
-        raws = [_raw(record, row.log_id) for record in records]
+        limits = self._limits()
         position = Position(row.topic, row.topic_id, row.partition, row.next_offset, self.using)
+        worth_while = part.size() >= MUCH_BYTES and connections[self.using].vendor in TAKES_IN_ALONE
+        meanwhile = self._look_ahead if worth_while else None
         try:
             with metrics.BATCH_SECONDS.time():
-                result = store(position, raws, Limits(now_ms, self.max_age_ms), self._guard)
+                result = store(position, part.messages, limits, self._guard, looks=part.looks, meanwhile=meanwhile)
         except LostOwnership as lost:
             self.fenced += 1
             metrics.FENCED.inc()
             log.info("%s: reloading", lost)
-            self.positions.pop(tp)
+            self.positions.pop(part.tp, None)
             self._flag.raised = True
             return BatchResult()
-        row.next_offset = raws[-1].offset + 1
-        self._after_commit(tp, row, result, now_ms)
+        row.next_offset = part.messages[-1].offset + 1
+        self._after_commit(part.tp, row, result, limits.now_ms)
         return result
 
     def _after_commit(self, tp: TopicPartition, row: IngestOffset, result: BatchResult, now_ms: int) -> None:
         """Everything here may fail or be lost: the batch is stored."""
         self._end_outage()
         if result.new:
-            metrics.NEWEST.set(max(rows[-1].end_ms for _, rows in result.new) / 1000)
+            metrics.NEWEST.set(result.newest_ms / 1000)
         if self.live is not None:
             self.live.add(result.new, now_ms)
         result.new = []
@@ -251,6 +285,7 @@ class Worker:
             log.warning("The database does not answer (%s); nothing is lost, trying again", str(error).strip().split("\n")[0])
         connections[self.using].close()
         self.positions = {}
+        self._parts.clear()
         self._flag.raised = True
         self.consumer.pause(*self.consumer.assignment())
 
@@ -260,6 +295,12 @@ class Worker:
         self._poll(timeout_s)
         return BatchResult()
 
+    def _collect(self) -> None:
+        """Where `spare_the_collector` was called: look for cycles now and then, between batches, when there is little to walk."""
+        if not gc.isenabled() and time.monotonic() - self._collected_at >= COLLECT_EVERY_S:
+            gc.collect()
+            self._collected_at = time.monotonic()
+
     def _end_outage(self) -> None:
         if self._outage.count:
             log.info("The database answers again after %d tries", self._outage.count)
@@ -267,46 +308,14 @@ class Worker:
 
 
 def spare_the_collector() -> None:
-    """Call once in a worker's process: let the garbage collector leave alone what is loaded, and look seldom at the rest.
+    """Call once in a worker's process: the garbage collector leaves alone what is loaded, and comes only between batches.
 
     A batch is tens of thousands of small objects without a cycle among them; walking them again and again took a third
     of the worker's time.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-
-
-def _raw(record: Any, log_id: str) -> RawMessage:
-    return RawMessage(
-        record.topic, log_id, record.partition, record.offset, record.timestamp, record.key, record.value, record.headers
-    )
-
-
-def _unseen(records: Sequence[Any], next_offset: int) -> Sequence[Any]:
-    """Leave out what is stored already: a client may deliver an offset twice, and the books count each once."""
-    if records[0].offset >= next_offset:
-        return records
-    return [record for record in records if record.offset >= next_offset]
-
-
-def _fitting(fetched: Mapping[TopicPartition, Sequence[Any]]) -> int:
-    """How many records like these fit into one poll: packed ones, decompressed, would fill the memory."""
-    count = sum(map(len, fetched.values()))
-    size = sum(len(record.value or b"") for records in fetched.values() for record in records)
-    return count * MAX_POLL_BYTES // max(1, size)
-
-
-def _batches(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut a fetch so that no transaction holds more than a few megabytes of messages."""
-    first, size = 0, 0
-    for at, record in enumerate(records):
-        size += len(record.value or b"")
-        if size > MAX_BATCH_BYTES and at > first:
-            yield records[first:at]
-            first, size = at, len(record.value or b"")
-    if first < len(records):
-        yield records[first:]
+    gc.disable()
 
 
 def _tail_is_lost(row: IngestOffset, found: IngestOffset, end: int) -> bool:

@@ -8,8 +8,9 @@ import pytest
 from benchmarks import verdict
 from tests.benchmarks.command import ENGINE, run
 from tests.usage.build import LIMITS, NOW_MS, TOPIC_ID, body, machine, offset_row, raw, sample
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import UsageBucket
+from usage.offsets import Position
 
 START = NOW_MS - 3_600_000
 CLEAN = {"lost": 0, "not_sent": 0, "other_content": 0, "wrong_quarter_hours": 0, "samples": 2, "quarter_hours": 2}

@@ -7,6 +7,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from usage.ingest import BatchResult
+from usage.records import read_quickly
 from usage.worker import Worker
 
 V1 = [("ce_specversion", b"1.0"), ("ce_type", b"corehour.usage.v1")]
@@ -37,7 +38,7 @@ def worker(
         heartbeat_interval_ms=500,
         reconnect_backoff_max_ms=1_000,
     )
-    return Worker(KafkaConsumer(**settings | (consumer or {})), topic, max_age_ms=10**13, **options)
+    return Worker(read_quickly(KafkaConsumer(**settings | (consumer or {}))), topic, max_age_ms=10**13, **options)
 
 
 def drain(bootstrap: str, topic: str, **options: Any) -> BatchResult:

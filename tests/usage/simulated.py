@@ -7,13 +7,14 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 from kafka import TopicPartition
 from kafka.errors import NoOffsetForPartitionError
 
 from tests.usage.build import NOW_MS, TOPIC_ID
+from usage.wire import RawMessage
 from usage.worker import Worker
 
 TOPIC = "resource_usage"
@@ -24,28 +25,16 @@ class Killed(BaseException):
     """The process is gone: nothing after this point happens, and no `except Exception` sees it."""
 
 
-class Record(NamedTuple):
-    """A message in the log, with the names that kafka-python gives its parts."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-
-
 @dataclass
 class Log:
     """A topic: messages by partition, and what the group last committed to Kafka, which nobody may trust."""
 
-    records: list[list[Record]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
+    records: list[list[RawMessage]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
     committed: dict[int, int] = field(default_factory=dict)
 
     def append(self, partition: int, key: bytes | None, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
         offset = len(self.records[partition])
-        self.records[partition].append(Record(TOPIC, partition, offset, NOW_MS, key, value, headers))
+        self.records[partition].append(RawMessage(TOPIC, "", partition, offset, NOW_MS, key, value, headers))
 
 
 class Consumer:
@@ -57,6 +46,7 @@ class Consumer:
         self.positions: dict[TopicPartition, int] = {}
         self.owned: set[TopicPartition] = set()
         self.held: set[TopicPartition] = set()
+        self.log_ids: dict[TopicPartition, str] = {}
         self._cluster = SimpleNamespace(topic_id=lambda topic: TOPIC_ID, cluster_id="c1")
 
     def subscribe(self, topics: list[str], listener: Any) -> None:
@@ -71,7 +61,7 @@ class Consumer:
     def assignment(self) -> set[TopicPartition]:
         return set(self.owned)
 
-    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
+    def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[RawMessage]]:
         missing = self.owned - self.positions.keys()
         if missing:
             raise NoOffsetForPartitionError(missing)

@@ -10,8 +10,9 @@ from accounts.models import Customer, WebhookEvent
 from tests.cast import a_customer, a_machine
 from tests.usage.build import LIMITS, TOPIC_ID, body, offset_row, raw, sample
 from usage.announcements import announce_silence
-from usage.ingest import LostOwnership, Position, store
+from usage.ingest import store
 from usage.models import RejectedMessage
+from usage.offsets import LostOwnership, Position
 from usage.periods import to_ms
 
 pytestmark = pytest.mark.django_db

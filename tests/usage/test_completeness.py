@@ -13,8 +13,9 @@ from accounts.models import Customer
 from tests.cast import a_customer, a_machine, a_member, signed_in, with_key
 from tests.usage.build import LIMITS, NOW_MS, OTHER_STREAM, STREAM, TOPIC_ID, body, offset_row, raw, sample
 from usage.completeness import clock_of, completeness, needing, streams, summaries, watermark
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun
+from usage.offsets import Position
 from usage.periods import Period, from_ms
 
 pytestmark = pytest.mark.django_db

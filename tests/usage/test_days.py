@@ -13,8 +13,9 @@ from tests.cast import a_bucket, a_customer, a_machine
 from tests.usage.build import LIMITS, NOW_MS, TOPIC_ID, body, offset_row, raw, sample
 from usage import days
 from usage.audit import checks
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import DayMark, Machine, UsageBucket, UsageDay
+from usage.offsets import Position
 from usage.parts import parts
 from usage.periods import BUCKET_MS, Period, from_ms, to_ms
 from usage.rebuild import rebuild

@@ -15,8 +15,9 @@ from tests.usage.build import LIMITS, NOW_MS, TOPIC_ID, body, offset_row, paper,
 from usage.audit import checks
 from usage.desk import bulk_step, draft_fix, fix_rejected, judge, raw_of, replay_rejected
 from usage.desk_counts import reason_counts
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import IngestIncident, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
+from usage.offsets import Position
 from usage.payload import hexadecimal, reassigned
 from usage.periods import from_ms
 from usage.wire_errors import Refused

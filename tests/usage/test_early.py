@@ -8,8 +8,9 @@ import time_machine
 from tests.cast import a_customer, a_machine
 from tests.usage.build import LIMITS, NOW_MS, TOPIC_ID, body, offset_row, raw, sample
 from usage.early import lead, store_due
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import RejectedMessage, UsageSample
+from usage.offsets import Position
 from usage.periods import from_ms
 
 pytestmark = pytest.mark.django_db

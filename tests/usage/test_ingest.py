@@ -25,8 +25,9 @@ from tests.usage.build import (
 )
 from usage import ingest, sql
 from usage.desk import discard_rejected, raw_of, replay_rejected
-from usage.ingest import BatchResult, LostOwnership, PoisonGuard, Position, TooMuchPoison, store
+from usage.ingest import BatchResult, PoisonGuard, TooMuchPoison, store
 from usage.models import IngestIncident, IngestOffset, Machine, RejectedMessage, StreamRun, UsageBucket, UsageSample
+from usage.offsets import LostOwnership, Position
 from usage.wire import Limits, RawMessage
 from usage.wire_errors import Refused
 
@@ -203,10 +204,10 @@ def test_the_papers_readings_add_percent_and_no_core_hours() -> None:
 def test_a_record_that_the_database_refuses_is_found_and_the_rest_is_stored() -> None:
     real = sql.insert_samples
 
-    def refuse(new: Any, using: str) -> Any:
+    def refuse(new: Any, using: str, meanwhile: Any) -> Any:
         if any(row.seq == 5 for portion in new for row in portion.rows):
             raise IntegrityError("planted")
-        return real(new, using)
+        return real(new, using, meanwhile)
 
     records = [raw(body(sample(seq)), offset=seq) for seq in range(9)]
     with mock.patch.object(sql, "insert_samples", refuse):
@@ -222,7 +223,7 @@ def test_more_than_a_hundred_messages_that_raise_in_a_row_stop_the_worker() -> N
     guard = PoisonGuard()
     records = [raw(body(sample(seq)), offset=seq) for seq in range(150)]
 
-    with mock.patch("usage.batch.decode", side_effect=ZeroDivisionError("bad deploy")):
+    with mock.patch("usage.batch.plain", side_effect=ZeroDivisionError("bad deploy")):
         store(_at(0), records[:60], LIMITS, guard)
         with pytest.raises(TooMuchPoison, match="fault of this version"):
             store(_at(60), records[60:], LIMITS, guard)

@@ -25,8 +25,9 @@ from tests.usage.build import (
 from usage import sql
 from usage.audit import checks
 from usage.desk import replay_rejected
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import IngestIncident, IngestOffset, MachineStream, PrunedUsage, RejectedMessage, UsageBucket, UsageSample
+from usage.offsets import Position
 from usage.overlaps import contested
 from usage.periods import BUCKET_MS
 from usage.wire_errors import Refused

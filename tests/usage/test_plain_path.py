@@ -24,7 +24,7 @@ from tests.usage.build import (
 from usage import batch, ingest, wire
 from usage.buckets import gains
 from usage.classify import classify
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import (
     IngestIncident,
     IngestOffset,
@@ -35,6 +35,7 @@ from usage.models import (
     UsageBucket,
     UsageSample,
 )
+from usage.offsets import Position
 from usage.portions import take_plain
 from usage.wire import RawMessage
 

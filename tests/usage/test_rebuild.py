@@ -9,8 +9,9 @@ from django.db import connection
 
 from tests.usage.build import DAY_MS, LIMITS, NOW_MS, STREAM, TOPIC_ID, body, machine, offset_row, raw, sample
 from usage.audit import checks
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import IngestOffset, PrunedUsage, UsageBucket
+from usage.offsets import Position
 from usage.rebuild import rebuild
 
 pytestmark = pytest.mark.django_db(transaction=True)

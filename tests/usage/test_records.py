@@ -14,9 +14,11 @@ from kafka.record.memory_records import MemoryRecords
 
 from agent.samples import Host, Sample
 from agent.wire import Numbered, encode
-from usage.records import Record, _Reader, read_quickly, unpacked
+from usage.records import _Reader, read_quickly, unpacked
+from usage.wire import RawMessage
 
-TOPIC, PARTITION = "resource_usage", 3
+TOPIC, PARTITION, LOG_ID = "resource_usage", 3, "log"
+PLACE = TopicPartition(TOPIC, PARTITION)
 STREAM = "0192f1e4-0000-7000-8000-000000000001"
 GZIP = 1
 Sent = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
@@ -39,13 +41,13 @@ def _agents(seq: int) -> Sent:
     return 1_764_028_810_000 + seq, message.key, message.value, list(message.headers)
 
 
-def _as_the_client_reads(made: bytes) -> list[Record]:
+def _as_the_client_reads(made: bytes) -> list[RawMessage]:
     batch = DefaultRecordBatch(made)
-    return [Record(TOPIC, PARTITION, r.offset, r.timestamp, r.key, r.value, tuple(r.headers)) for r in batch]
+    return [RawMessage(TOPIC, LOG_ID, PARTITION, r.offset, r.timestamp, r.key, r.value, tuple(r.headers)) for r in batch]
 
 
 def _take(reader: type[Any], made: bytes, begin: int = 0) -> tuple[list[Any], int]:
-    part = reader(begin, TopicPartition(TOPIC, PARTITION), MemoryRecords(made))
+    part = reader(begin, PLACE, MemoryRecords(made))
     return part.take(100_000), part.next_fetch_offset
 
 
@@ -54,13 +56,13 @@ def _take(reader: type[Any], made: bytes, begin: int = 0) -> tuple[list[Any], in
 def test_records_are_what_the_client_reads(sent: list[Sent], codec: int, base_offset: int) -> None:
     made = _batch(sent, codec=codec, base_offset=base_offset)
 
-    assert list(unpacked(TOPIC, PARTITION, DefaultRecordBatch(made))) == _as_the_client_reads(made)
+    assert list(unpacked(PLACE, LOG_ID, DefaultRecordBatch(made))) == _as_the_client_reads(made)
 
 
 def test_the_agents_own_messages_are_what_the_client_reads() -> None:
     made = _batch([_agents(seq) for seq in (0, 7, 2**40)], base_offset=2**33)
 
-    found = list(unpacked(TOPIC, PARTITION, DefaultRecordBatch(made)))
+    found = list(unpacked(PLACE, LOG_ID, DefaultRecordBatch(made)))
 
     assert found == _as_the_client_reads(made)
     assert dict(found[2].headers)["ce_id"] == f"{STREAM}:{2**40}".encode()
@@ -76,7 +78,7 @@ def test_bytes_gone_bad_are_read_as_the_client_reads_them_or_refused(data: st.Da
     with contextlib.suppress(CorruptRecordError, UnicodeDecodeError, MemoryError, OverflowError):
         expected = _as_the_client_reads(bytes(made))
     with contextlib.suppress(CorruptRecordError):
-        found = list(unpacked(TOPIC, PARTITION, DefaultRecordBatch(bytes(made))))
+        found = list(unpacked(PLACE, LOG_ID, DefaultRecordBatch(bytes(made))))
 
     assert found is None or found == expected
 
@@ -104,4 +106,10 @@ def test_a_consumer_is_given_the_reader() -> None:
     class Consumer:
         _fetcher = Fetcher.__new__(Fetcher)
 
-    assert read_quickly(Consumer())._fetcher.PartitionRecords is _Reader
+    consumer = read_quickly(Consumer())
+    consumer.log_ids[PLACE] = LOG_ID
+
+    found, _ = _take(consumer._fetcher.PartitionRecords, _batch([_agents(0)]))
+
+    assert issubclass(consumer._fetcher.PartitionRecords, _Reader)
+    assert [raw.topic_id for raw in found] == [LOG_ID]

@@ -13,8 +13,9 @@ from django.test import Client
 
 from tests.cast import a_customer, a_machine, a_member, an_operator, signed_in, with_key
 from tests.usage.build import LIMITS, NOW_MS, TOPIC_ID, body, offset_row, raw, sample
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import RejectedMessage, UsageSample
+from usage.offsets import Position
 from usage.periods import from_ms
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,9 @@ from django.db import connection
 from tests.usage.build import DAY_MS, NOW_MS, OTHER_STREAM, STREAM, TOPIC_ID, body, machine, offset_row, paper, raw, sample
 from usage import partitions
 from usage.audit import checks
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import IngestOffset, PrunedUsage, RejectedMessage, StreamRun, UsageBucket, UsageSample
+from usage.offsets import Position
 from usage.retention import prune
 from usage.wire import Limits
 

@@ -15,9 +15,9 @@ from django.db.backends.signals import connection_created
 
 from tests.usage import simulation
 from tests.usage.build import machine
-from usage import ingest, sql
+from usage import ingest, offsets, sql
 from usage.buckets import gains
-from usage.models import IngestOffset
+from usage.fetched import Part
 from usage.portions import of_batch, take_plain
 from usage.runs import Runs
 from usage.worker import Worker, spare_the_collector
@@ -28,20 +28,21 @@ ENOUGH = 150  # Stories within which a planted bug must show.
 
 
 @pytest.fixture(autouse=True)
-def machines() -> Iterator[None]:
+def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("usage.worker.MUCH_BYTES", 500)  # So that small batches are read ahead too, and single messages are not.
+    monkeypatch.setattr("usage.worker.TAKES_IN_ALONE", ("sqlite",))  # As with PostgreSQL.
     if connection.vendor != "sqlite":
         pytest.skip("the simulator plays on SQLite; PostgreSQL meets real crashes in tests/usage/faults")
     for code in simulation.MACHINES:
         machine(code)
     connection_created.connect(_hasten)
     connection.close()
-    thresholds = gc.get_threshold()
     spare_the_collector()
     logging.disable(logging.WARNING)  # A story is full of lost partitions and refused messages.
     yield
     logging.disable(logging.NOTSET)
     gc.unfreeze()
-    gc.set_threshold(*thresholds)
+    gc.enable()
     connection_created.disconnect(_hasten)
     connection.close()
 
@@ -64,26 +65,26 @@ def _play(seeds: int) -> None:
 def _commit_before_write(patch: pytest.MonkeyPatch) -> None:
     real = ingest._write
 
-    def write(position: Any, batch: Any, limits: Any) -> Any:
+    def write(position: Any, batch: Any, limits: Any, meanwhile: Any = None) -> Any:
         messages = batch[-1].raw.offset + 1 - position.next_offset
         ingest._move_offset(position, ingest.BatchResult(skipped=messages))
         with patch.context() as inner:
-            inner.setattr(ingest, "_offset", lambda position: IngestOffset.objects.filter(partition=position.partition))
+            _no_compare_and_set(inner)
             inner.setattr(ingest, "_move_offset", lambda position, result: None)
-            return real(position, batch, limits)
+            return real(position, batch, limits, meanwhile)
 
     patch.setattr(ingest, "_write", write)
 
 
 def _no_compare_and_set(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ingest, "_offset", lambda position: IngestOffset.objects.filter(partition=position.partition))
+    patch.setattr(offsets, "HELD", offsets.HELD.replace("next_offset = %s", "%s IS NOT NULL"))
 
 
 def _no_runs_and_no_unique_key(patch: pytest.MonkeyPatch) -> None:
     real = sql.insert_samples
 
-    def insert(new: Any, using: str) -> Any:
-        real(new, using)
+    def insert(new: Any, using: str, meanwhile: Any) -> Any:
+        real(new, using, meanwhile)
         return new
 
     patch.setattr(sql, "load_runs", lambda streams, using: {})
@@ -128,7 +129,19 @@ def _kafka_knows_better(patch: pytest.MonkeyPatch) -> None:
 
 
 def _offsets_count_twice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("usage.worker._unseen", lambda records, next_offset: records)
+    patch.setattr(Part, "unseen", lambda part, next_offset, log_id: part)
+
+
+def _what_was_fetched_ahead_outlives_its_ownership(patch: pytest.MonkeyPatch) -> None:
+    real = Worker._reopen
+
+    def reopen(self: Worker) -> None:
+        kept = list(self._parts)
+        real(self)
+        self._parts.extend(kept)
+
+    patch.setattr(Worker, "_reopen", reopen)
+    patch.setattr(Part, "unseen", lambda part, next_offset, log_id: part)
 
 
 def _rejected_are_dropped(patch: pytest.MonkeyPatch) -> None:
@@ -138,8 +151,8 @@ def _rejected_are_dropped(patch: pytest.MonkeyPatch) -> None:
 def _rows_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
     real = sql.insert_samples
 
-    def insert(new: Any, using: str) -> Any:
-        inserted = real(new, using)
+    def insert(new: Any, using: str, meanwhile: Any) -> Any:
+        inserted = real(new, using, meanwhile)
         connection.connection.commit()
         connection.connection.execute("BEGIN IMMEDIATE")
         return inserted
@@ -165,6 +178,7 @@ BUGS = [
     _whole_streams_without_a_look_at_the_runs,
     _kafka_knows_better,
     _offsets_count_twice,
+    _what_was_fetched_ahead_outlives_its_ownership,
     _rejected_are_dropped,
     _rows_outside_the_transaction,
     _runs_join_what_does_not_touch,

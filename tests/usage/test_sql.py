@@ -8,8 +8,9 @@ from django.db import IntegrityError, connection, transaction
 from tests.usage.build import LIMITS, NOW_MS, STREAM, TOPIC_ID, body, machine, offset_row, paper, raw, sample
 from usage import sql
 from usage.classify import Decoded
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import Machine, UsageSample
+from usage.offsets import Position
 from usage.portions import Portion
 from usage.wire import Row, identity_stream
 

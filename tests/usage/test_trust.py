@@ -14,9 +14,10 @@ from tests.usage.signed import register, signed
 from usage import keys
 from usage.batch import decode_all
 from usage.desk import judge, replay_rejected
-from usage.ingest import Position, open_offset, store
+from usage.ingest import store
 from usage.key_models import UnsignedPermission
 from usage.models import IngestOffset, RejectedMessage, UsageSample
+from usage.offsets import Position, open_offset
 from usage.server_keys import SealingKey, make_sealing_key
 from usage.wire import RawMessage
 

@@ -16,7 +16,7 @@ from billingsite.kafka_node import free_ports
 from tests.usage.faults.batch import differences, recent
 from tests.usage.faults.conftest import await_
 from tests.usage.kafka import drain, ends, publish, worker
-from usage import wire
+from usage import quick, wire
 from usage.models import IngestIncident, IngestOffset, RejectedMessage, UsageSample
 from usage.worker import LossFound, Worker
 
@@ -147,14 +147,14 @@ def test_a_log_that_lost_its_tail_goes_on_under_new_names(kafka_bootstrap: str, 
 
 def test_a_message_that_raises_is_rejected_alone(kafka_bootstrap: str, topic: str) -> None:
     publish(kafka_bootstrap, topic, recent(20), partition=0)
-    real = wire.decode
+    real = quick.plain
 
-    def decode(raw: wire.RawMessage, limits: wire.Limits) -> wire.Message:
+    def plain(raw: wire.RawMessage, limits: wire.Limits) -> wire.Message | None:
         if raw.offset == 7:
             raise ZeroDivisionError("planted")
         return real(raw, limits)
 
-    with mock.patch("usage.batch.decode", decode):
+    with mock.patch("usage.batch.plain", plain):
         total = drain(kafka_bootstrap, topic)
 
     assert (total.stored, total.rejected) == (19, 1)

@@ -13,8 +13,9 @@ from tests.usage.build import LIMITS, TOPIC_ID, machine, offset_row
 from tests.usage.faults.batch import differences, recent, records, written
 from tests.usage.faults.conftest import await_, position
 from tests.usage.kafka import publish
-from usage.ingest import LostOwnership, Position, store
+from usage.ingest import store
 from usage.models import IngestOffset, RejectedMessage, UsageSample
+from usage.offsets import LostOwnership, Position
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 NOTHING = {"UsageSample": 0, "UsageBucket": 0, "RejectedMessage": 0, "next_offset": 0}
