@@ -48,6 +48,7 @@ class Desk(ModelAdmin):  # type: ignore[misc] # unfold has no types
     csv_fields: ClassVar[tuple[str, ...]] = ()
     list_filter_submit = True
     list_fullwidth = True
+    list_per_page = 40
     warn_unsaved_form = True
 
     @admin.action(description="Export as CSV")

@@ -21,7 +21,8 @@ UTC_ZONE = ZoneInfo("UTC")
 MINUS = "\u2212"
 
 
-@lru_cache(maxsize=256)  # A page asks for each of its numbers.
+# What is written once is often written again: pages ask for each of their numbers, and the past does not change.
+@lru_cache(maxsize=256)
 def number_locale(locale: str) -> str:
     """Return a locale tag such as `de-DE` as Babel writes it; one that nobody knows is British English."""
     try:
@@ -36,9 +37,10 @@ def word_locale(locale: str) -> str:
     return known if known.split("_")[0] == active.split("_")[0] else active
 
 
+@lru_cache(maxsize=8_192)
 def number(value: Decimal | int, digits: int, locale: str) -> str:
     """Write a number with exactly so many digits after the point, rounded half up."""
-    rounded = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    rounded = _unsigned_zero(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
     return _minus(format_decimal(rounded, _decimals(digits), locale=number_locale(locale)))
 
 
@@ -54,11 +56,12 @@ def decimal_of(exact: Fraction, digits: int) -> Decimal:
     return Decimal(-whole if exact < 0 else whole).scaleb(-digits)
 
 
+@lru_cache(maxsize=8_192)
 def money(amount: Decimal, currency: str, locale: str, digits: int | None = None) -> str:
     """Write an amount of money with the currency's digits, or with so many as a unit price needs."""
     places = get_currency_precision(currency) if digits is None else digits
     known = number_locale(locale)
-    plain = Decimal(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    plain = _unsigned_zero(Decimal(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
     text = _minus(format_currency(plain, currency, _amounts(known, places), locale=known, currency_digits=False))
     return re.sub(r"(?<=[A-Za-z])(?=\d)", "\u00a0", text)  # KWD 1.500, as a letter beside a digit reads badly.
 
@@ -69,6 +72,7 @@ def running(exact: Decimal, currency: str, locale: str) -> str:
     return money(exact.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN), currency, locale, digits)
 
 
+@lru_cache(maxsize=2_048)
 def percent(share: Fraction, digits: int, locale: str) -> str:
     """Write a share of one as a percentage. 99.996 % of coverage is not 100 %, so it is cut, not rounded."""
     cut = Decimal(int(share * 100 * 10**digits)).scaleb(-digits)
@@ -78,7 +82,12 @@ def percent(share: Fraction, digits: int, locale: str) -> str:
 
 def day(instant: datetime, zone: ZoneInfo, locale: str, skeleton: str = "yMMMd") -> str:
     """Write the local day of an instant; the skeleton says what to show (`yMMMd`, `MMMEd`, `yMMMM`), the locale how."""
-    return str(format_skeleton(skeleton, instant.astimezone(zone), tzinfo=zone, fuzzy=True, locale=word_locale(locale)))
+    return _skeleton(skeleton, instant, zone, word_locale(locale))
+
+
+@lru_cache(maxsize=4_096)
+def _skeleton(skeleton: str, instant: datetime, zone: ZoneInfo, locale: str) -> str:
+    return str(format_skeleton(skeleton, instant.astimezone(zone), tzinfo=zone, fuzzy=True, locale=locale))
 
 
 def minute(instant: datetime, zone: ZoneInfo, locale: str, skeleton: str = "MMMd") -> str:
@@ -136,6 +145,11 @@ def _amounts(known: str, places: int) -> NumberPattern:
 def _with_digits(pattern: str, places: int) -> str:
     """Give a currency pattern of the locale so many decimals."""
     return re.sub(r"0\.0+", "0." + "0" * places if places else "0", pattern)
+
+
+def _unsigned_zero(value: Decimal) -> Decimal:
+    """Nothing is nothing, also where it was rounded from below; and to a cache 0 and -0 are the same."""
+    return value or abs(value)
 
 
 def _minus(text: str) -> str:

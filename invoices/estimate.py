@@ -22,7 +22,7 @@ from invoices.corrections import charged_before, corrections
 from invoices.gather import billing_period, check_currency, machine_usage, parts_of, quarter_after
 from invoices.levels import Exact, before
 from invoices.money import amount_text, from_minor, rounded_text
-from invoices.parts import slices
+from invoices.parts import Slice, slices
 from invoices.rating import Line, MachineUsage, Part, charges_of, rate
 from invoices.totals import Totals, totals_of
 from usage.periods import BUCKET_MS, Period, from_ms, to_ms
@@ -45,6 +45,8 @@ class Estimate:
     per_hour: Fraction | None
     """Cost of the last whole hour in major units, unrounded; None in a period's first hour."""
     conditions: Conditions = Conditions()
+    pieces: tuple[Slice, ...] = ()
+    """Which plan version was in force when, for those who go on rating with it."""
 
     @property
     def totals(self) -> Totals:
@@ -129,7 +131,9 @@ def estimate(customer: Customer, at: datetime | None = None, recent: Estimate | 
     lines = (*own, *next_fees(customer, period, agreed), *one_off_lines(customer, period), *late)
     per_hour = _per_hour(customer, period, parts, moment)
     conditions = conditions_of(customer, period)
-    return Estimate(customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour, conditions)
+    return Estimate(
+        customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour, conditions, tuple(pieces)
+    )
 
 
 def preview(customer: Customer, period: Period, *, whole_history: bool = False) -> Estimate:

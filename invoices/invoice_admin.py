@@ -121,8 +121,8 @@ class InvoiceAdmin(ReadOnlyDesk):
 
     @display(description="Documents")
     def paper(self, invoice: Invoice) -> SafeString:
-        links = ((reverse("admin:invoices_invoice_document", args=[invoice.pk, kind]), kind.upper()) for kind in DOCUMENTS)
-        return format_html_join(" ", '<a href="{}">{}</a>', links)
+        first = reverse("admin:invoices_invoice_document", args=[invoice.pk, DOCUMENTS[0]]).removesuffix(DOCUMENTS[0])
+        return format_html_join(" ", '<a href="{}{}">{}</a>', ((first, kind, kind.upper()) for kind in DOCUMENTS))
 
     def document(self, request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         """Answer with an invoice, drafts too, for whoever may look at invoices."""

@@ -65,13 +65,18 @@ class MachineSpend:
         return sum(self.amounts.values())
 
 
-def cost_by_day(customer: Customer, period: Period | None = None, at: datetime | None = None) -> SpendByDay:
-    """Return what each local day of a period (default: the running one) cost so far. Seven queries, however many days."""
+def cost_by_day(
+    customer: Customer, period: Period | None = None, at: datetime | None = None, known: Sequence[Slice] = ()
+) -> SpendByDay:
+    """Return what each local day of a period (default: the running one) cost so far. Seven queries, however many days.
+
+    Two where the period's slices are `known`, as an estimate knows them.
+    """
     moment = at or now()
     period = period or billing_period(customer, moment)
     until = max(period.start, min(quarter_after(moment), period.end))
     days = [day for day in days_of(period, customer.zone) if day.start < until]
-    pieces = customer_slices(customer, period)
+    pieces = known or customer_slices(customer, period)
     names = list(dict.fromkeys(price.name for piece in pieces for price in piece.version.prices if price.meter))
     spans = _usage_between(customer, pieces, [day.end for day in days], Period(period.start, until))
     plain = not any(price.needs_more_than_sums for piece in pieces for price in piece.version.prices)

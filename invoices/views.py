@@ -297,7 +297,7 @@ def _days_context(customer: Customer, cost: Estimate | None) -> dict[str, Any]:
     """The table inside the spend chart. It is cut at the same instant as the estimate, so that the days add up to it."""
     if cost is None:
         return {}
-    spent = cost_by_day(customer, cost.period, cost.at)
+    spent = cost_by_day(customer, cost.period, cost.at, cost.pieces)
     days = [(day.span, [day.amounts[name] for name in spent.series], day.total_minor) for day in spent.days]
     return {"day_names": spent.series, "days": days if spent.series else []}
 

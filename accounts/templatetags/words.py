@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from accounts import formats, script_words
 
 register = template.Library()
+WHOLE = Fraction(999, 1000)
 
 
 class Reader(Protocol):
@@ -145,10 +146,13 @@ def page_language(locale: str) -> str:
     return formats.word_locale(locale or "").replace("_", "-")
 
 
-@register.filter
-def gappy(coverage: Fraction) -> bool:
-    """Whether more was missed than the odd second: a tenth of a percent, three quarters of an hour in a month."""
-    return coverage < Fraction(999, 1000)
+@register.simple_tag(takes_context=True)
+def coverage(context: Context, share: Fraction | None) -> SafeString:
+    """How much was metered, marked where more was missed than the odd second: three quarters of an hour in a month."""
+    if share is None:
+        return SafeString('<span class="faint">–</span>')
+    mark = SafeString(' class="warn"') if share < WHOLE else ""
+    return format_html("<span{}>{}</span>", mark, formats.percent(share, 2, reader_of(context).locale))
 
 
 def _time(instant: datetime, text: str) -> SafeString:

@@ -290,10 +290,11 @@ def test_a_machines_page_is_about_one_machine(acme: Customer, client: Client) ->
     assert "db-1" not in page
 
 
-@pytest.mark.parametrize(("path", "limit"), [("/", 45), ("/machines/", 28), ("/invoices/", 26)])
+@pytest.mark.parametrize(("path", "limit"), [("/", 33), ("/machines/", 28), ("/invoices/", 26)])
 def test_lists_cost_the_same_for_one_row_and_for_twenty(acme: Customer, client: Client, path: str, limit: int) -> None:
     an_invoice(acme)
     used(acme.machines.get(), this_month(acme).start, 1)
+    acme.machines.update(last_seen_ms=to_ms(now()))  # Of machines that are silent no newest point is looked for.
     with CaptureQueriesContext(connection) as for_one:
         client.get(path)
 

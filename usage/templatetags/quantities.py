@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from django import template
 from django.template import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 from accounts import formats
 from accounts.templatetags.words import minute_words, reader_of
-from usage.heat import Heat
+from usage.fleet import State
+from usage.heat import Cell, Heat
 from usage.meters import METERS
 from usage.periods import Period
 from usage.periods import from_ms as instant_of
@@ -21,15 +24,31 @@ from usage.ranges import GROUPS, STEPS, Selection
 from usage.units import short_unit
 
 register = template.Library()
+# Of each state: how it looks, what it is called, and whether scripts change it.
+STATES = {
+    State.REPORTING: ("ok", gettext_noop("Reporting"), True),
+    State.LATE: ("late", gettext_noop("Late"), True),
+    State.SILENT: ("silent", gettext_noop("Silent"), True),
+    State.WAITING: ("open", gettext_noop("No sample yet"), True),
+    State.RETIRED: ("void", gettext_noop("Retired"), False),
+}
 
 
 @register.simple_tag(takes_context=True)
 def quantity(context: Context, base: int | None, meter: str, digits: int = 3) -> SafeString:
     """A quantity of a meter in its display unit, the plain number in `value` for charts and scripts. None is a hole."""
-    if base is None:
-        return format_html('<data value="">{}</data>', _("no data"))
+    return _data(base, meter, digits, reader_of(context).locale) if base is not None else _no_data(get_language())
+
+
+@lru_cache(maxsize=16_384)  # A week by the hour and machine has thousands, nearly all of them again at the next look.
+def _data(base: int, meter: str, digits: int, locale: str) -> SafeString:
     plain = formats.decimal_of(Fraction(base, METERS[meter].per_unit), digits)
-    return format_html('<data value="{}">{}</data>', plain, formats.number(plain, digits, reader_of(context).locale))
+    return format_html('<data value="{}">{}</data>', plain, formats.number(plain, digits, locale))
+
+
+@lru_cache(maxsize=8)
+def _no_data(language: str | None) -> SafeString:
+    return format_html('<data value="">{}</data>', _("no data"))
 
 
 @register.simple_tag(takes_context=True)
@@ -66,6 +85,29 @@ def heat_label(context: Context, meter: str, heat: Heat) -> str:
         return text
     most = {"when": minute_words(context, heat.busiest.start), "quantity": quantity_words(context, heat.most, meter)}
     return text + _("; the busiest hour began on %(when)s with %(quantity)s") % most
+
+
+@register.simple_tag
+def heat_cells(cells: Sequence[Cell | None]) -> SafeString:
+    """The squares of a day in a heat map; written here because a month has seven hundred."""
+    return SafeString("".join(_square(cell) for cell in cells if cell))  # Numbers and shades of our own, no text.
+
+
+def _square(cell: Cell) -> str:
+    looks = 'class="no-data"' if cell.value is None else f'fill-opacity="{cell.opacity}"'
+    return f'<rect {looks} x="{cell.x}" y="{cell.y}" width="20" height="20" rx="2"/>'
+
+
+@register.simple_tag
+def state(of: State) -> SafeString:
+    """Whether a machine reports, as a mark and a word."""
+    return _state(State(of), get_language())
+
+
+@lru_cache(maxsize=32)
+def _state(of: State, language: str | None) -> SafeString:
+    look, words, scripted = STATES[of]
+    return format_html('<span class="state state-{}"{}>{}</span>', look, SafeString(" data-state") if scripted else "", _(words))
 
 
 @register.filter
