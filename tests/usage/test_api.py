@@ -261,7 +261,7 @@ def test_a_machine_under_the_wrong_customer_is_not_found(acme: Customer) -> None
         ("/api/v1/machines/", 2),
         ("/api/v1/machines/web-1/", 1),
         (f"/api/v1/machines/web-1/watermark?stream={STREAM}", 3),
-        ("/api/v1/machines/web-1/completeness/", 7),
+        ("/api/v1/machines/web-1/completeness/", 6),
         ("/api/v1/usage/?granularity=month", 3),
         ("/api/v1/usage/?granularity=hour&limit=500", 3),
         ("/api/v1/usage/?machine=web-1", 2),
