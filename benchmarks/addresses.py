@@ -38,6 +38,7 @@ ADMIN = (
     "/admin/invoices/ledgerentry/",
     "/admin/invoices/planversion/",
     "/admin/invoices/rateplan/",
+    "/admin/invoices/spotprice/",
     "/admin/invoices/subscription/",
     "/admin/schedules/",
     "/admin/usage/agentstate/",
