@@ -23,7 +23,7 @@ RANGES: Final = {
 }
 STEPS: Final = {"hour": "Hour", "day": "Day", "month": "Month"}
 GROUPS: Final = {"machine": "Machine", "meter": "Meter", "class": "Class"}
-PICTURES: Final = {"stack": "Stacked", "line": "Lines", "heat": "Heat map"}
+PICTURES: Final = {"stack": "Stacked", "line": "Line graph", "heat": "Heat map"}
 READINGS: Final = ("cpu_percent_samples", "memory_percent_samples")  # What a per-sample tariff counts.
 MEASURES: Final = ("cpu", "memory", "disk", "network_in", "network_out", "disk_read", "disk_write", *READINGS)
 MAX_DAYS: Final = 366

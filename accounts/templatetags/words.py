@@ -21,6 +21,12 @@ from accounts import formats, script_words
 
 register = template.Library()
 WHOLE = Fraction(999, 1000)
+# By what a browser says of itself, in this order: most of them say that they are the others, too.
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
 
 
 class Reader(Protocol):
@@ -153,6 +159,13 @@ def coverage(context: Context, share: Fraction | None) -> SafeString:
         return SafeString('<span class="faint">–</span>')
     mark = SafeString(' class="warn"') if share < WHOLE else ""
     return format_html("<span{}>{}</span>", mark, formats.percent(share, 2, reader_of(context).locale))
+
+
+@register.filter
+def browser_words(agent: str) -> str:
+    """A browser by the names that people know, as far as it says them: "Firefox on Windows"."""
+    browser, system = (next((words for mark, words in known if mark in agent), "") for known in (BROWSERS, SYSTEMS))
+    return _("%(browser)s on %(system)s") % {"browser": browser, "system": system} if browser and system else agent[:60]
 
 
 def _time(instant: datetime, text: str) -> SafeString:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from accounts import formats
+from accounts.templatetags.words import browser_words
 
 BERLIN = ZoneInfo("Europe/Berlin")
 AFTERNOON = datetime(2026, 11, 24, 13, 32, 8, tzinfo=UTC)
@@ -99,3 +100,12 @@ def test_how_long_ago(seconds: int, text: str) -> None:
 def test_a_zone_is_explained() -> None:
     assert formats.zone_words(BERLIN, AFTERNOON, "en-GB") == "Central European Standard Time, UTC+01:00"
     assert formats.zone_words(ZoneInfo("America/New_York"), AFTERNOON, "en-US") == "Eastern Standard Time, UTC−05:00"
+
+
+def test_a_browser_is_called_by_the_name_that_people_know() -> None:
+    linux = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+    iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Safari/604.1"
+
+    assert (browser_words(linux), browser_words(iphone)) == ("Chrome on Linux", "Safari on iPhone")
+    assert browser_words(linux.replace("Safari", "Edg/142.0 Safari")) == "Edge on Linux"
+    assert browser_words("curl/8.5.0") == "curl/8.5.0"
