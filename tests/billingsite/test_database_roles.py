@@ -21,8 +21,9 @@ from tests.usage.build import DAY_MS, LIMITS, NOW_MS, TOPIC_ID, body, offset_row
 from tests.walls import in_role, needs_postgres, roles
 from usage import announcements, days, silences
 from usage.early import store_due
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.models import RejectedMessage, UsageSample
+from usage.offsets import Position
 
 __all__ = ["roles"]
 pytestmark = [pytest.mark.django_db, needs_postgres]

@@ -20,9 +20,10 @@ from tests.usage.build import LIMITS, NOW_MS, TOPIC_ID, body, offset_row, raw, s
 from tests.usage.signed import KEY, OTHER_KEY
 from tests.walls import in_role, needs_postgres, roles
 from usage.enrolment import ENROL_DOMAIN, create_token
-from usage.ingest import Position, store
+from usage.ingest import store
 from usage.machine_auth import signed_request
 from usage.models import Machine, MachineKey, RejectedMessage, UsageSample
+from usage.offsets import Position
 from usage.periods import from_ms
 
 __all__ = ["roles"]
