@@ -51,13 +51,21 @@ def record(
 @transaction.atomic
 def _append(entry: AuditEntry) -> AuditEntry:
     """Take the next number under the head's lock, so that two who append at once make one chain."""
-    AuditHead.objects.get_or_create(pk=1)
-    head = AuditHead.objects.select_for_update().get(pk=1)
+    head = _locked_head()
     entry.id = head.last + 1
     entry.digest = digest_of(entry, head.digest)
     entry.save(force_insert=True)
     AuditHead.objects.filter(pk=1).update(last=entry.id, digest=entry.digest)
     return entry
+
+
+def _locked_head() -> AuditHead:
+    """The head, held by this transaction; the very first entry makes it."""
+    held = AuditHead.objects.select_for_update().filter(pk=1)
+    if (head := held.first()) is not None:
+        return head
+    AuditHead.objects.get_or_create(pk=1)
+    return held.get()
 
 
 def digest_of(entry: AuditEntry, previous: str) -> str:

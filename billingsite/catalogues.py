@@ -29,7 +29,8 @@ FULL = ("de",)
 # What is sent out: documents and mail. These are translated into every language.
 SENT = (
     "accounts/notice_words.py", "accounts/security_words.py", "invoices/credit_note_documents.py", "invoices/document_text.py",
-    "invoices/mailing.py", "invoices/paper_words.py", "invoices/tax.py", "templates/mail/", "usage/meters.py",
+    "invoices/line_names.py", "invoices/mailing.py", "invoices/paper_words.py", "invoices/tax.py", "templates/mail/",
+    "usage/meters.py",
 )  # fmt: skip
 ROOMS = ("accounts", "usage", "invoices", "billingsite")
 KEYWORDS: dict[str, tuple[int, ...] | None] = {

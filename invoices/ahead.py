@@ -41,14 +41,18 @@ def fees_ahead(customer: Customer, period: Period, agreed: Sequence[Contract]) -
     return rate([_fees_alone(piece) for piece in pieces], following, customer.zone)
 
 
-def less_billed(customer: Customer, period: Period, lines: Sequence[Line]) -> Iterator[Line]:
+def less_billed(customer: Customer, period: Period, lines: Sequence[Line], elsewhere: Sequence[InvoiceLine]) -> Iterator[Line]:
     """Yield a period's own lines without what earlier invoices charged for it, and what of that no longer holds."""
-    earlier = Invoice.objects.final().filter(customer=customer, period_end__lte=period.start)
-    ahead = InvoiceLine.objects.filter(invoice__in=earlier, period_start__gte=period.start, period_start__lt=period.end)
-    billed = by_charge(ahead)
+    billed = by_charge(line for line in elsewhere if line.invoice.period_end <= period.start)
     own = {line.charge_key: line for line in lines}
     yield from (line for line in lines if line.charge_key not in billed)
-    as_billed = Invoice(period_start=period.start, period_end=period.end, timezone=customer.timezone, currency=customer.currency)
+    as_billed = Invoice(
+        customer=customer,
+        period_start=period.start,
+        period_end=period.end,
+        timezone=customer.timezone,
+        currency=customer.currency,
+    )
     for key, entry in billed.items():
         line = difference(as_billed, own.get(key), entry)
         if line is not None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from accounts.models import Customer
 from invoices.catalogue import LONG_AGO
 from invoices.gather import with_recorded
@@ -65,9 +67,10 @@ def _quote(customer: Customer, version: VersionTerms, usage: Mapping[str, str], 
     try:
         return answer(document, [_as_of(version, period)], customer.timezone), "", ""
     except PlanFileError as error:
-        return None, error.where, f"{error.problem[:1].upper()}{error.problem[1:]}"
-    except UnpricedError as error:
-        return None, "", str(error)
+        number = _("Write a number of 0 or more, such as 120 or 0.5.")
+        return None, error.where, number if error.where.startswith("usage.") else _("This cannot be calculated here.")
+    except UnpricedError:
+        return None, "", _("The market’s prices begin later than this month.")
 
 
 def _as_of(version: VersionTerms, period: Period) -> VersionTerms:

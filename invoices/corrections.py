@@ -1,6 +1,6 @@
 """Late usage: a closed period is rated anew as a whole, at its own prices; what was not billed goes on the next invoice."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from accounts.models import Customer
+from invoices import display, line_names
 from invoices.catalogue import contracts
 from invoices.explain import instant_text
 from invoices.gather import CurrencyError, check_currency, parts_of
@@ -41,23 +42,34 @@ def corrections(
     closed = list(earlier if closed_since is None else earlier.filter(period_end__gt=closed_since))
     if not closed:
         return []
+    for invoice in closed:
+        invoice.customer = customer
     if agreed is None:
         agreed = contracts(customer, Period(closed[0].period_start, closed[-1].period_end))
     billed = billed_since(customer, closed[0].period_start)
     return [line for invoice in closed for line in _corrections_of(customer, invoice, agreed, billed)]
 
 
-def charged_before(customer: Customer, period: Period) -> list[Line]:
-    """Return lines that give back what other final invoices charged for a period as corrections.
+def charged_elsewhere(customer: Customer, period: Period) -> list[InvoiceLine]:
+    """Return the lines of other periods' final invoices that charge for spans of a period, in the order of their invoices."""
+    others = Invoice.objects.final().filter(customer=customer).exclude(period_start__lt=period.end, period_end__gt=period.start)
+    return ordered(InvoiceLine.objects.filter(invoice__in=others, period_start__gte=period.start, period_start__lt=period.end))
+
+
+def charged_later(customer: Customer, period: Period, elsewhere: Sequence[InvoiceLine]) -> list[Line]:
+    """Return lines that give back what later final invoices charged for a period as corrections.
 
     Only a period that is billed anew has them: its void invoice was corrected by later ones, which still hold.
     """
-    corrected = InvoiceLine.objects.filter(
-        invoice__in=Invoice.objects.final().filter(customer=customer, period_start__gte=period.end),
-        kind=InvoiceLine.Kind.CORRECTION,
+    later = [line for line in elsewhere if line.invoice.period_start >= period.end]
+    entries = by_charge(line for line in later if line.kind == InvoiceLine.Kind.CORRECTION)
+    as_billed = Invoice(
+        customer=customer,
+        period_start=period.start,
+        period_end=period.end,
+        timezone=customer.timezone,
+        currency=customer.currency,
     )
-    entries = by_charge(corrected.filter(period_start__gte=period.start, period_start__lt=period.end))
-    as_billed = Invoice(period_start=period.start, period_end=period.end, timezone=customer.timezone, currency=customer.currency)
     lines = []
     for entry in entries.values():
         if entry.line.invoice.currency != customer.currency:
@@ -113,13 +125,18 @@ def billed_since(customer: Customer, since: datetime) -> Mapping[str, Billed]:
     """Return what was charged for each price over each span since an instant, by its own line and by later corrections."""
     final = Invoice.objects.final().filter(customer=customer)
     lines = InvoiceLine.objects.filter(invoice__in=final, period_start__gte=since)
-    return by_charge(lines.exclude(kind=InvoiceLine.Kind.ONE_OFF))  # Nobody rates those anew.
+    return by_charge(ordered(lines.exclude(kind=InvoiceLine.Kind.ONE_OFF)))  # Nobody rates those anew.
 
 
-def by_charge(lines: QuerySet[InvoiceLine]) -> dict[str, Billed]:
-    """Return what lines have charged for each price over each span, in the order of their invoices."""
+def ordered(lines: QuerySet[InvoiceLine]) -> list[InvoiceLine]:
+    """Return lines with their invoices, in the order of these."""
+    return list(lines.select_related("invoice").order_by("invoice__period_start", "invoice_id", "position"))
+
+
+def by_charge(lines: Iterable[InvoiceLine]) -> dict[str, Billed]:
+    """Return what lines have charged for each price over each span."""
     billed: dict[str, Billed] = {}
-    for line in lines.select_related("invoice").order_by("invoice__period_start", "invoice_id", "position"):
+    for line in lines:
         entry = billed.setdefault(line.charge_key, Billed(line))
         entry.amount_minor += line.amount_minor
         entry.quantity += line.quantity
@@ -154,7 +171,7 @@ def difference(invoice: Invoice, rated: Line | None, billed: Billed | None) -> L
     return replace(
         base,
         kind=InvoiceLine.Kind.CORRECTION.value,
-        name=f"{base.name}, correction for {_name_of(invoice)}",
+        name=line_names.corrected(base, _spoken_name_of(invoice)),
         quantity=quantity,
         quantity_text=rounded_text(Fraction(quantity, base.derivation.get("per_unit", 1)), 3),
         exact=(rated.exact if rated else Fraction(0)) - from_minor(charged_minor, invoice.currency),
@@ -165,7 +182,11 @@ def difference(invoice: Invoice, rated: Line | None, billed: Billed | None) -> L
 
 def _taken_off(line: Line, entry: Billed) -> Line:
     correction = {**line.derivation["correction"], "taken_off": True}
-    return replace(line, name=f"{entry.line.name}, billed already", derivation={**line.derivation, "correction": correction})
+    return replace(
+        line,
+        name=line_names.taken_off(entry.line.name),
+        derivation={**line.derivation, "correction": correction},
+    )
 
 
 def _explanation(invoice: Invoice, rated: Line | None, billed: Billed | None) -> dict[str, Any]:
@@ -184,6 +205,10 @@ def _explanation(invoice: Invoice, rated: Line | None, billed: Billed | None) ->
 
 def _name_of(invoice: Invoice) -> str:
     return period_name(Period(invoice.period_start, invoice.period_end), ZoneInfo(invoice.timezone))
+
+
+def _spoken_name_of(invoice: Invoice) -> str:
+    return display.period(Period(invoice.period_start, invoice.period_end), ZoneInfo(invoice.timezone), invoice.customer.locale)
 
 
 def _line_of(row: InvoiceLine) -> Line:

@@ -1,13 +1,15 @@
 """Whole numbers and exact texts as a customer reads them; how is decided in accounts/formats.py. Nothing is computed here."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
 from accounts import formats
 from invoices.money import PRICE_PLACES, amount_text, decimal_text, parse_exact, places_of
+from usage.periods import Period
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
@@ -39,6 +41,13 @@ def percent(part: int, whole: int, locale: str) -> str:
 def day(value: date, locale: str) -> str:
     """Return a date such as 4 December 2026."""
     return format_date(value, format="long", locale=formats.word_locale(locale))
+
+
+def period(span: Period, zone: ZoneInfo, locale: str) -> str:
+    """Return a period as people name it: a month by its name, else its first and last day."""
+    first, end = span.start.astimezone(zone), span.end.astimezone(zone)
+    whole = (first.day, end.day) == (1, 1) and (first + timedelta(days=32)).month == end.month
+    return formats.day(span.start, zone, locale, "yMMMM") if whole else formats.span(span.start, span.end, zone, locale)
 
 
 def _places(text: str) -> int:

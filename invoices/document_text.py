@@ -65,7 +65,7 @@ def _facts(invoice: Invoice) -> list[list[str]]:
     return [
         *issued,
         *due,
-        [_("Period"), _period(period, zone, invoice.locale)],
+        [_("Period"), display.period(period, zone, invoice.locale)],
         [_("Time zone"), _("%(zone)s, %(hours)s hours") % {"zone": invoice.timezone, "hours": hours}],
         *([[_("Plan"), "; ".join(plans)]] if plans else []),
         [_("Customer"), invoice.customer_code],
@@ -290,14 +290,7 @@ def period_of(correction: Mapping[str, Any], zone: ZoneInfo, locale: str) -> str
     if "period_start" not in correction:
         return str(correction["period"])
     start, end = (datetime.fromisoformat(correction[key]) for key in ("period_start", "period_end"))
-    return _period(Period(start, end), zone, locale)
-
-
-def _period(period: Period, zone: ZoneInfo, locale: str) -> str:
-    """A period as people name it: a month by its name, else its first and last day."""
-    first, end = period.start.astimezone(zone), period.end.astimezone(zone)
-    whole = (first.day, end.day) == (1, 1) and (first + timedelta(days=32)).month == end.month
-    return formats.day(period.start, zone, locale, "yMMMM") if whole else formats.span(period.start, period.end, zone, locale)
+    return display.period(Period(start, end), zone, locale)
 
 
 def _moment(instant: datetime, zone: ZoneInfo, invoice: Invoice) -> str:

@@ -14,13 +14,15 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.timezone import now
 
+from accounts.languages import spoken
 from accounts.models import Customer
 from invoices.ahead import less_billed, month_after, next_fees
 from invoices.catalogue import contracts
 from invoices.conditions import Conditions, conditions_of, one_off_lines
-from invoices.corrections import charged_before, corrections
+from invoices.corrections import charged_elsewhere, charged_later, corrections
 from invoices.gather import billing_period, check_currency, machine_usage, parts_of, quarter_after
 from invoices.levels import Exact, before
+from invoices.line_names import line_name
 from invoices.money import amount_text, from_minor, rounded_text
 from invoices.parts import Slice, slices
 from invoices.rating import Line, MachineUsage, Part, charges_of, rate
@@ -117,7 +119,11 @@ def estimate(customer: Customer, at: datetime | None = None, recent: Estimate | 
     Closed months are not read again where a `recent` estimate of the same period has their corrections.
     Raise NoPriceError or CurrencyError where a subscription cannot be priced.
     """
-    moment = at or now()
+    with spoken(customer.locale):  # Names of lines are printed as they are made.
+        return _estimate(customer, at or now(), recent)
+
+
+def _estimate(customer: Customer, moment: datetime, recent: Estimate | None) -> Estimate:
     period = billing_period(customer, moment)
     oldest = _oldest_open(period)
     known = recent if recent is not None and (recent.period, recent.currency) == (period, customer.currency) else None
@@ -127,12 +133,13 @@ def estimate(customer: Customer, at: datetime | None = None, recent: Estimate | 
     check_currency(pieces, customer.currency)
     parts = parts_of(customer, pieces, moment)
     late = known.corrections if known else corrections(customer, period, oldest, agreed)
-    own = less_billed(customer, period, rate(parts, period, customer.zone))
+    elsewhere = charged_elsewhere(customer, period)
+    own = less_billed(customer, period, rate(parts, period, customer.zone), elsewhere)
     lines = (*own, *next_fees(customer, period, agreed), *one_off_lines(customer, period), *late)
     per_hour = _per_hour(customer, period, parts, moment)
     conditions = conditions_of(customer, period)
     return Estimate(
-        customer.code, customer.currency, customer.timezone, period, moment, lines, per_hour, conditions, tuple(pieces)
+        customer.code, customer.currency, customer.timezone, period, moment, _named(lines), per_hour, conditions, tuple(pieces)
     )
 
 
@@ -141,15 +148,25 @@ def preview(customer: Customer, period: Period, *, whole_history: bool = False) 
 
     With `whole_history` every closed period is looked through for late usage, not only those that a machine can still add to.
     """
+    with spoken(customer.locale):
+        return _preview(customer, period, whole_history=whole_history)
+
+
+def _preview(customer: Customer, period: Period, *, whole_history: bool) -> Estimate:
     late = corrections(customer, period, None if whole_history else _oldest_open(period))
     agreed = contracts(customer, Period(period.start, month_after(customer, period).end))
     pieces = slices(agreed, period)
     check_currency(pieces, customer.currency)
-    own = less_billed(customer, period, rate(parts_of(customer, pieces), period, customer.zone))
+    elsewhere = charged_elsewhere(customer, period)
+    own = less_billed(customer, period, rate(parts_of(customer, pieces), period, customer.zone), elsewhere)
     items = one_off_lines(customer, period)
-    lines = (*own, *next_fees(customer, period, agreed), *items, *charged_before(customer, period), *late)
+    lines = (*own, *next_fees(customer, period, agreed), *items, *charged_later(customer, period, elsewhere), *late)
     conditions = conditions_of(customer, period)
-    return Estimate(customer.code, customer.currency, customer.timezone, period, now(), lines, None, conditions)
+    return Estimate(customer.code, customer.currency, customer.timezone, period, now(), _named(lines), None, conditions)
+
+
+def _named(lines: Sequence[Line]) -> tuple[Line, ...]:
+    return tuple(line if (name := line_name(line)) == line.name else replace(line, name=name) for line in lines)
 
 
 def _oldest_open(period: Period) -> datetime:

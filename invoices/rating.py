@@ -19,6 +19,8 @@ from invoices.takers import MachineUsage, Part, Taken, in_units, taken, taken_be
 from invoices.terms import ZERO, Model, PriceTerms, Proration
 from usage.periods import Period
 
+UP_TO_MINIMUM = ", up to the minimum"  # Ends the name of a true-up; invoices/wording.py says it in other languages.
+
 __all__ = ["Charge", "Line", "MachineUsage", "Part", "charges_of", "line_of", "rate"]
 
 
@@ -161,7 +163,7 @@ def _true_up(
     place = "minimum" if price is None else f"{price.position}.minimum"
     yield Line(
         kind="minimum_true_up",
-        name=f"{price.name if price else version.plan_name}, up to the minimum",
+        name=f"{price.name if price else version.plan_name}{UP_TO_MINIMUM}",
         charge_key=f"{version.plan_code}/{version.number}/{place}@{part.span.start_ms}",
         plan_code=version.plan_code,
         plan_name=version.plan_name,

@@ -243,3 +243,21 @@ def test_more_disk_than_64_bits_of_mib_milliseconds_is_billed_and_corrected(db: 
 def _filled(machine: Machine) -> None:
     starts = range(OCTOBER.start_ms, OCTOBER.start_ms + 2500 * BUCKET_MS, BUCKET_MS)
     UsageBucket.objects.bulk_create(UsageBucket(machine=machine, start_ms=start, disk_mib_ms=2**51) for start in starts)
+
+
+@pytest.mark.parametrize(
+    ("locale", "name"),
+    [
+        ("de-DE", "CPU, Korrektur für Oktober 2026"),
+        ("fr-FR", "CPU, correction pour octobre 2026"),
+        ("en-GB", "CPU, correction for October 2026"),
+    ],
+)
+def test_a_correction_is_named_in_the_customers_language(plan: RatePlan, locale: str, name: str) -> None:
+    customer = a_customer(locale=locale)
+    subscribed(customer, plan)
+    machine = a_machine(customer)
+    billed(customer, OCTOBER)
+    used(machine, OCTOBER.start, cpu_ms=100 * HOUR_MS)
+
+    assert billed(customer, NOVEMBER).lines.get(kind="correction").name == name
