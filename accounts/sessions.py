@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.http import HttpRequest
@@ -64,6 +65,12 @@ def end(user: User, pk: int) -> bool:
     row.delete()
     record("session.ended", f"session:{pk}", after={"browser": row.browser, "address": row.address})
     return True
+
+
+def forget_ended() -> None:
+    """Delete what is left of sessions whose time is over."""
+    SessionStore.clear_expired()
+    SignedInSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
 
 
 def _began(sender: Any, request: HttpRequest | None, user: Any, **more: Any) -> None:

@@ -211,7 +211,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 # One Celery worker takes all three; under roles of the database each has its own, see docs/operating.md.
 CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"celery": {}, "usage": {}, "owner": {}}
-CELERY_TASK_ROUTES = {"usage.tasks.tend_samples": {"queue": "owner"}, "usage.tasks.*": {"queue": "usage"}}
+CELERY_TASK_ROUTES = {
+    "usage.tasks.tend_samples": {"queue": "owner"},
+    "accounts.tasks.forget_ended_sessions": {"queue": "owner"},
+    "usage.tasks.*": {"queue": "usage"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "record-fleet-load": {"task": "invoices.tasks.record_fleet_load", "schedule": crontab(minute="2")},
@@ -224,6 +228,7 @@ CELERY_BEAT_SCHEDULE = {
     "announce-silence": {"task": "usage.tasks.announce_silence", "schedule": crontab()},
     "deliver-webhooks": {"task": "accounts.tasks.deliver_due_webhooks", "schedule": 5.0},
     "forget-old-webhooks": {"task": "accounts.tasks.forget_old_webhooks", "schedule": crontab(hour="3", minute="40")},
+    "forget-ended-sessions": {"task": "accounts.tasks.forget_ended_sessions", "schedule": crontab(hour="3", minute="50")},
     "tend-samples": {"task": "usage.tasks.tend_samples", "schedule": crontab(hour="3", minute="20")},
 }
 

@@ -72,8 +72,9 @@ class Startup:
         self.programs.refuse_fallen()
 
     def welcome(self) -> str:
+        site = os.environ["SITE_URL"]
         return (
-            f"\n  Portal     {self.site}/\n  Operators  {self.site}/admin/\n  API        {self.site}/api/docs/\n"
+            f"\n  Portal     {site}/\n  Operators  {site}/admin/\n  API        {site}/api/docs/\n"
             f"\n{self.log_ins}\n  Logs are in {self.folder / 'log'}. Ctrl-C stops everything; what was stored is kept."
         )
 

@@ -118,7 +118,7 @@ def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
         "COREHOUR_DATA_DIR": str(folder),
         "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{ports['COREHOUR_KAFKA_PORT']}",
         "REDIS_URL": f"redis://:{kept['VALKEY_PASSWORD']}@{HOST}:{ports['COREHOUR_VALKEY_PORT']}/0",
-        "SITE_URL": given.get("SITE_URL", f"http://{HOST}:{ports['COREHOUR_PORT']}"),
+        "SITE_URL": given.get("SITE_URL", f"http://localhost:{ports['COREHOUR_PORT']}"),  # Passkeys need a name.
         "COREHOUR_AGENT_STATE_DIR": str(folder / "agent"),
         "DJANGO_SETTINGS_MODULE": "billingsite.settings",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",

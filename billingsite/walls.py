@@ -132,7 +132,7 @@ OPEN = (
     Open("invoices_fleetload", "how busy the whole fleet was, without a name", web="S", biller="SI"),
     Open("invoices_invoicecounter", "the next number; nobody's yet", web="SIU", biller="SIU"),
     Open("invoices_invoicerun", "the hour of a run", web="S", biller="SID"),
-    Open("invoices_spotprice", PRICE_LIST, web="SIUD", biller="S"),
+    Open("invoices_spotprice", PRICE_LIST, web="SI", biller="S"),
     Open("invoices_rateplan", PRICE_LIST, web="SIUD", biller="S"),
     Open("invoices_planversion", PRICE_LIST, web="SIUD", biller="S"),
     Open("invoices_price", PRICE_LIST, web="SIUD", biller="S"),

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 import time_machine
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection, connections
 from django.test import Client
@@ -18,6 +19,7 @@ from pytest_django import Settings
 
 from accounts import attempts
 from accounts.models import AuditEntry, SignedInSession, User
+from accounts.tasks import forget_ended_sessions
 from tests.cast import PASSWORD, a_customer, a_member, signed_in
 
 
@@ -140,6 +142,20 @@ def test_a_person_sees_their_browsers_and_ends_another() -> None:
     mallory = signed_in(a_member(email="mallory@bolt.example"))
     mine = SignedInSession.objects.get(user=olga)
     assert mallory.post(f"/settings/sessions/{mine.pk}/end/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_sessions_that_are_over_are_forgotten_and_others_are_not(settings: Settings) -> None:
+    settings.SESSION_COOKIE_AGE = 5 * 3600
+    signed_in(a_member(a_customer()))
+    with time_machine.travel(now() + timedelta(hours=3)):
+        living = signed_in(User.objects.get())
+    with time_machine.travel(now() + timedelta(hours=6)):
+        forget_ended_sessions()
+
+    kept = living.session.session_key
+    assert [session.session_key for session in Session.objects.all()] == [kept]
+    assert [row.session_key for row in SignedInSession.objects.all()] == [kept]
 
 
 @pytest.mark.django_db

@@ -55,9 +55,10 @@ def test_each_task_waits_in_the_queue_of_the_role_that_may_do_it_and_one_worker_
     names = [
         "usage.tasks.sum_days",
         "usage.tasks.tend_samples",
+        "accounts.tasks.forget_ended_sessions",
         "invoices.tasks.close_customer",
         "accounts.tasks.deliver_webhook",
     ]
 
-    assert [queue_of(name) for name in names] == ["usage", "owner", "celery", "celery"]
+    assert [queue_of(name) for name in names] == ["usage", "owner", "owner", "celery", "celery"]
     assert set(app.amqp.queues.consume_from) == {"celery", "usage", "owner"}
