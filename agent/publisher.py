@@ -211,6 +211,6 @@ def explain(error: Exception, broker: Broker) -> str:
         return f"this log-in may not write to topic {broker.topic}"
     if isinstance(error, errors.KafkaConnectionError | errors.KafkaTimeoutError | TimeoutError):
         # Over TLS a broker closes the connection of a refused log-in, and the client cannot tell it from one that is away.
-        login = f", or it refused the log-in of {broker.sasl_username}" if broker.sasl_mechanism else ""
+        login = f", or it refused the log-in of {broker.sasl_username}" if broker.security_protocol.startswith("SASL") else ""
         return f"no answer from the broker at {broker.bootstrap}{login}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

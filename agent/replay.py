@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from agent.config import ConfigError
 from agent.delivery import Delivery, Outgoing
 from agent.lock import Lock
 from agent.modes import Gate, Mode
@@ -208,6 +209,11 @@ class Player:
         spool = Spool(folder / "spool.sqlite3")
         spool.claim({"machine": machine.code})
         self._held.append((spool, lock))
+        if spool.recall("carried") is not None:
+            raise ConfigError(
+                f"{folder} holds what an agent measured on this machine: recorded usage does not go among it. Give another "
+                "--state-dir."
+            )
         return spool
 
     def _close(self) -> None:

@@ -49,7 +49,7 @@ def planned(options: argparse.Namespace, config: Config) -> Fleet:
     if bool(options.file) == bool(options.fleet):
         raise ConfigError("name a trace FILE and its --machine, or a --fleet FLEET.toml.")
     plan = fleet.load(Path(options.fleet)) if options.fleet else Fleet((_single(options, config),))
-    return replace(
+    plan = replace(
         plan,
         from_ms=plan.from_ms if options.start is None else fleet.moment(options.start, "--from"),
         to_ms=plan.to_ms if options.end is None else fleet.moment(options.end, "--to"),
@@ -57,6 +57,9 @@ def planned(options: argparse.Namespace, config: Config) -> Fleet:
         live_step_s=_seconds("--live-step", options.live_step) or plan.live_step_s,
         follow=plan.follow or options.follow,
     )
+    if plan.follow and plan.to_ms is not None:
+        raise ConfigError("following has no end: leave out either to or follow.")
+    return plan
 
 
 def keyring(plan: Fleet, config: Config) -> Keyring:

@@ -14,6 +14,8 @@ from statistics import median_low
 
 MICRO = 1_000_000
 DAY_MS = 86_400_000
+MOST = 10**18
+FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 
 class TraceError(Exception):
@@ -160,6 +162,8 @@ def _point(line: list[str], where: str) -> tuple[int, int]:
 def parse_time(text: str) -> int:
     """ISO 8601 to epoch milliseconds; UTC where no zone is written."""
     moment = datetime.fromisoformat(text)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"{text} is not a time of the years {FIRST_YEAR} to {LAST_YEAR}")
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
@@ -173,4 +177,6 @@ def micro(text: str) -> int:
         raise ValueError(f"{text!r} is not a number") from error
     if not value.is_finite() or value < 0:
         raise ValueError(f"{text} is not a value of 0 or more")
+    if value > MOST:
+        raise ValueError(f"{text:.40} is more than a trace may say, {MOST}")
     return int(value * MICRO + Decimal("0.5"))

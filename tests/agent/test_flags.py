@@ -66,6 +66,8 @@ def test_an_unencrypted_enrolment_can_be_allowed(state: Path, capsys: pytest.Cap
         ("cpu.csv --cores 0", "cores must be a whole number of 1 or more"),
         ("cpu.csv --memory-percent x", "memory_percent must be a number from 0 to 100"),
         ("cpu.csv --movement 101", "movement must be a whole number of 100 at most"),
+        ("cpu.csv --from 0001-01-01", "--from: '0001-01-01' is not a time such as"),
+        ("cpu.csv --follow --to 2026-10-02", "following has no end: leave out either to or follow"),
         ("cpu.csv --from soon", "--from: 'soon' is not a time such as"),
         ("cpu.csv --from=", "--from: '' is not a time such as"),
         ("cpu.csv --step 0", "--step must be whole seconds from 1 to 3600"),

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from agent.publisher import Broker, Publisher
+from agent.publisher import Broker, Publisher, explain
 from agent.wire import Numbered, encode, encode_reading
 from tests.agent.broker_side import records
 from tests.agent.build import HOST, T0, Time, sample
@@ -82,3 +82,11 @@ def test_without_a_broker_it_waits_ever_longer_and_does_not_try_meanwhile(monkey
     assert publisher.trouble == "no answer from the broker at 127.0.0.1:1"
     longest = [1, 2, 4, 8, 15, 15]
     assert all(0.8 * most <= wait <= most for wait, most in zip(waits, longest, strict=True)), waits
+
+
+def test_a_log_in_is_named_only_where_there_is_one() -> None:
+    idle = Broker("kafka.example.com:9092", "usage", sasl_mechanism="PLAIN")  # PLAINTEXT: the mechanism is not used.
+    used = Broker("kafka.example.com:9093", "usage", "SASL_SSL", "PLAIN", "web-1", "secret")
+
+    assert explain(TimeoutError(), idle) == "no answer from the broker at kafka.example.com:9092"
+    assert explain(TimeoutError(), used).endswith(", or it refused the log-in of web-1")

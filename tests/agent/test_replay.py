@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from agent.cli import main
+from agent.config import ConfigError
 from agent.fleet import member
 from agent.publisher import Broker, Publisher
 from agent.replay import History, Player, Span
+from agent.spool import Spool
 from tests.agent.broker_side import Record, await_true, records, samples
 
 pytestmark = pytest.mark.kafka
@@ -134,6 +136,18 @@ def test_a_history_that_was_cut_short_goes_on_under_its_first_identity(trace: Pa
         player._close()
 
     assert histories[0] == histories[1] == (machine.history_stream(0, 600_000, 60_000), 10, 600_000)
+
+
+def test_recorded_usage_does_not_go_among_what_an_agent_measured(trace: Path, tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "web-1" / "spool.sqlite3")
+    spool.remember("carried", "how the counters stood")
+    spool.close()
+    player = Player(Publisher(Broker("127.0.0.1:1", "usage")), tmp_path)
+    recorded = member({"code": "web-1", "cpu": str(trace)}).machine
+
+    with pytest.raises(ConfigError, match="holds what an agent measured on this machine"):
+        player.add_following(recorded, Span(0, 600_000, 60_000), 1_000)
+    player._close()
 
 
 def test_mistakes_on_the_command_line_are_named(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,6 +114,8 @@ def test_movement_never_exceeds_the_machine(tmp_path: Path) -> None:
         ("timestamp,value\n2014-02-14,1\nyesterday,1\n", "line 3: Invalid isoformat"),
         ("timestamp,value\n2014-02-14,1\n2014-02-15,many\n", "line 3: 'many' is not a number"),
         ("timestamp,value\n2014-02-14,1\n2014-02-15,-1\n", "line 3: -1 is not a value of 0 or more"),
+        ("timestamp,value\n2014-02-14,1\n2014-02-15,1e999999999\n", "line 3: 1e999999999 is more than a trace may say"),
+        ("timestamp,value\n0001-01-01,1\n2014-02-15,1\n", "line 2: 0001-01-01 is not a time of the years"),
         ("timestamp,value\n2014-02-14,1\n2014-02-15,NaN\n", "line 3: NaN is not a value"),
         ("timestamp,value\n2014-02-14,1,2\n", "line 2: two columns"),
     ],
