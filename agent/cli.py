@@ -161,7 +161,8 @@ def _send(options: argparse.Namespace) -> int:
 def _mode(options: argparse.Namespace) -> int:
     changes = _changes(options)
     answer = _ask(options, do="mode", mode=changes)
-    return _answer(options, answer, f"now: {answer['mode']}")
+    resumed = f"; once resumed: {answer['when_resumed']}" if "when_resumed" in answer else ""
+    return _answer(options, answer, f"now: {answer['mode']}{resumed}")
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
@@ -175,7 +176,7 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {"above": options.kind == "above", "demand": options.kind == "demand"}
     if options.kind == "every":
         changes["every_s"] = _within(options.seconds, 1, LONGEST_EVERY_S, "mode every", "seconds")
-    elif options.kind == "continuous":
+    elif options.kind in ("continuous", "above"):
         changes["every_s"] = 0
     return changes | {name: _within(percent, 0, 100, flag, "percent") for name, (flag, percent) in given.items()}
 

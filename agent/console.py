@@ -48,8 +48,9 @@ def page(snapshot: Mapping[str, Any]) -> str:
 def gap_words(start_ms: int, end_ms: int, samples: int, reason: str) -> str:
     """A gap to the millisecond, in UTC as on the server."""
     start, end = (datetime.fromtimestamp(at // 1000, UTC) for at in (start_ms, end_ms))
+    day = f"{end:%Y-%m-%d} " if end.date() != start.date() else ""
     lost = f"{samples} samples, " if samples else ""
-    return f"{start:%Y-%m-%d %H:%M:%S}.{start_ms % 1000:03} to {end:%H:%M:%S}.{end_ms % 1000:03} UTC: {lost}{reason}"
+    return f"{start:%Y-%m-%d %H:%M:%S}.{start_ms % 1000:03} to {day}{end:%H:%M:%S}.{end_ms % 1000:03} UTC: {lost}{reason}"
 
 
 def clock_words(snapshot: Mapping[str, Any]) -> str:

@@ -101,6 +101,7 @@ class Server:
                 return self.service.send_now()
             case {"do": "mode", "mode": dict(changes)}:
                 self.service.set_mode(_changed(self.service.gate.mode, changes))
+                return _chosen(self.service.gate.mode)
             case {"do": "new-key"}:
                 return {"key": self.service.new_key()}
             case {"do": "stop"}:
@@ -108,6 +109,12 @@ class Server:
             case _:
                 raise ValueError("what to do? status, pause, resume, send, mode, new-key or stop")
         return {"mode": self.service.gate.mode.words()}
+
+
+def _chosen(mode: Mode) -> dict[str, str]:
+    """The answer to a change of mode; while sending is paused also what was chosen for later."""
+    later = {"when_resumed": replace(mode, paused=False).words()} if mode.paused else {}
+    return {"mode": mode.words(), **later}
 
 
 def _changed(mode: Mode, changes: dict[str, Any]) -> Mode:

@@ -63,10 +63,7 @@ class Gate:
         """Over a threshold it is busy; it is quiet again once both are well below, so that a value on the edge does not flap."""
         if cpu_percent >= self.mode.cpu_percent or memory_percent >= self.mode.memory_percent:
             self.busy = True
-        elif (
-            cpu_percent < self.mode.cpu_percent - HYSTERESIS_PERCENT
-            and memory_percent < self.mode.memory_percent - HYSTERESIS_PERCENT
-        ):
+        elif cpu_percent < _well_below(self.mode.cpu_percent) and memory_percent < _well_below(self.mode.memory_percent):
             self.busy = False
 
     def ask(self) -> None:
@@ -86,3 +83,8 @@ class Gate:
         """Everything that waited has been sent: the next spell begins."""
         self._asked = False
         self._closed_at = self._monotonic()
+
+
+def _well_below(threshold: int) -> float:
+    """What counts as quiet again. Of a low threshold its half, since nothing is below 0."""
+    return max(threshold - HYSTERESIS_PERCENT, threshold / 2)

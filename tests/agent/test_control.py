@@ -69,6 +69,20 @@ def test_modes_and_what_is_refused(service: Service, capsys: pytest.CaptureFixtu
     assert service.gate.mode.words() == "on demand"
 
 
+def test_a_mode_chosen_while_paused_is_said(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["pause"])
+    main(["mode", "every", "30"])
+
+    assert capsys.readouterr().out == "now: paused\nnow: paused; once resumed: every 30 s\n"
+
+
+def test_above_sends_each_sample_whatever_the_mode_before(service: Service) -> None:
+    main(["mode", "every", "3600"])
+    main(["mode", "above"])
+
+    assert service.gate.mode == Mode(above=True)
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

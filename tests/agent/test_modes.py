@@ -63,6 +63,17 @@ def test_thresholds_open_above_and_close_well_below(time: Time) -> None:
     assert opened == [False, True, True, True, False, False, True]
 
 
+def test_a_low_threshold_is_quiet_again_too(time: Time) -> None:
+    made = gate(Mode(above=True, cpu_percent=3, memory_percent=50), time)
+
+    made.observe(4.0, 10)
+    assert made.is_open()
+    made.observe(1.5, 10)
+    assert made.is_open()
+    made.observe(1.4, 10)
+    assert not made.is_open()
+
+
 def test_a_fresh_agent_sends_what_waited_at_once(time: Time) -> None:
     assert Gate(Mode(every_s=3_600), monotonic=time.monotonic_s).is_open()
 

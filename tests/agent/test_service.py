@@ -59,6 +59,12 @@ def test_a_gap_is_shown_to_the_millisecond() -> None:
     assert words == "2025-11-25 00:00:00.007 to 00:00:05.250 UTC: 3 samples, database or disk is full"
 
 
+def test_a_gap_over_midnight_says_both_days() -> None:
+    words = gap_words(1_764_028_800_007, 1_764_201_605_250, 0, "the machine was restarted")
+
+    assert words == "2025-11-25 00:00:00.007 to 2025-11-27 00:00:05.250 UTC: the machine was restarted"
+
+
 def machine_id(monkeypatch: pytest.MonkeyPatch, folder: Path, identity: str) -> None:
     file = folder / "machine-id"
     file.write_text(identity + "\n")
