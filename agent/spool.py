@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import private
+from agent.salvage import salvage
 from agent.samples import QUANTITIES, Host, Sample
 from agent.wire import Numbered
 
@@ -246,7 +247,9 @@ class Spool:
                 raise
             aside = self._set_aside("damaged")
             log.error("the spool is damaged (%s): it is now %s, and a new stream begins", error, aside)
-            return self._open()
+            db = self._open()
+            salvage(aside, db)
+            return db
 
     def _open(self) -> sqlite3.Connection:
         for suffix in ("-wal", "-shm"):  # SQLite makes these with the mode of the file itself; older agents' may be wider.
@@ -275,8 +278,9 @@ class Spool:
     def _set_aside(self, why: str) -> Path:
         aside = self.path.with_name(f"{self.path.name}.{why}-{uuid.uuid4().hex[:8]}")
         self.path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            Path(f"{self.path}-wal").rename(f"{aside}-wal")  # The newest of it.
+        Path(f"{self.path}-shm").unlink(missing_ok=True)
         return aside
 
     @contextmanager

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agent.modes import Mode
 from agent.spool import Gap, Position, Spool
 from tests.agent.build import HOST, T0, sample, spool_with
 
@@ -172,6 +175,44 @@ def test_a_damaged_spool_is_set_aside_and_a_new_stream_begins(tmp_path: Path, ca
     assert after.position().next == 0
     assert len(list(tmp_path.glob("spool.sqlite3.damaged-*"))) == 1
     assert "damaged" in caplog.text
+
+
+def damage(path: Path, table: str) -> None:
+    """Write over a table's own page, and leave the others."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4_096)
+        file.write(b"\xff" * 4_096)
+
+
+def test_a_damaged_spool_leaves_its_users_wishes_and_says_what_is_lost(tmp_path: Path) -> None:
+    before = spool_with(tmp_path, 5)
+    before.acknowledge(2)
+    before.remember("mode", Mode(paused=True).to_json())
+    before.remember("left", before.stream)
+    before.note_gap(Gap(T0 - 20_000, T0 - 10_000, 0, "reboot"))
+    before.close()
+    damage(tmp_path / "spool.sqlite3", "bridge")
+
+    after = Spool(tmp_path / "spool.sqlite3")
+
+    assert Mode.from_json(after.recall("mode")).words() == "paused"
+    assert not after.is_left()
+    lost = Gap(sample(2).start_ms, sample(4).end_ms, 3, "the spool was damaged")
+    assert after.gaps() == [Gap(T0 - 20_000, T0 - 10_000, 0, "reboot"), lost]
+
+
+def test_where_the_mode_cannot_be_read_either_the_agent_begins_paused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool_with(tmp_path, 5).close()
+    (tmp_path / "spool.sqlite3").write_bytes(b"no database at all" * 1_000)
+
+    after = Spool(tmp_path / "spool.sqlite3")
+
+    assert Mode.from_json(after.recall("mode")).words() == "paused"
+    assert "begins paused" in caplog.text
+    assert after.append(HOST, [sample(0)])
 
 
 KILLED = """
