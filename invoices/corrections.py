@@ -17,7 +17,7 @@ from invoices.gather import CurrencyError, check_currency, parts_of
 from invoices.models import Invoice, InvoiceLine
 from invoices.money import amount_text, from_minor, parse_exact, rounded_text
 from invoices.parts import Contract, slices
-from invoices.rating import Line, Part, rate
+from invoices.rating import Line, MachineUsage, Part, rate
 from usage.periods import Period
 
 
@@ -151,11 +151,12 @@ def _as_billed(parts: list[Part], billed: Mapping[str, Billed]) -> list[Part]:
         for entry in billed.values()
         for machine in entry.line.derivation.get("machines", ())
     }
+
+    def then(machines: Sequence[MachineUsage]) -> list[MachineUsage]:
+        return [replace(machine, machine_class=classes.get(machine.code, machine.machine_class)) for machine in machines]
+
     return [
-        replace(
-            part,
-            usage=[replace(machine, machine_class=classes.get(machine.code, machine.machine_class)) for machine in part.usage],
-        )
+        replace(part, usage=then(part.usage), earlier={window: then(usage) for window, usage in part.earlier.items()})
         for part in parts
     ]
 

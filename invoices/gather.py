@@ -14,7 +14,7 @@ from invoices.models import Invoice
 from invoices.parts import Slice, slices
 from invoices.rating import MachineUsage, Part
 from invoices.spot import with_spot_prices
-from invoices.terms import TierWindow, VersionTerms
+from invoices.terms import Aggregation, TierWindow, VersionTerms
 from usage.meters import METERS
 from usage.periods import BUCKET_MS, Period, day_start, from_ms, month_of, to_ms
 from usage.totals import MachineTotals, Used, buckets, totals_between
@@ -71,8 +71,8 @@ def check_currency(pieces: Sequence[Slice], currency: str) -> None:
 def parts_of(customer: Customer, pieces: Sequence[Slice], at: datetime | None = None) -> list[Part]:
     """Return slices with the usage in each up to an instant; None is to the end."""
     metered = {piece.span: _cut(piece.span, at and quarter_after(at)) for piece in pieces}
-    meters, timed = meters_of(pieces), timed_meters(pieces)
-    usage = {span: _usage(customer, span, meters, timed, at) for span in set(metered.values())}
+    meters, timed, counted = meters_of(pieces), timed_meters(pieces), counted_meters(pieces)
+    usage = {span: _usage(customer, span, meters, timed, counted, at) for span in set(metered.values())}
     return [
         Part(piece.span, with_recorded(piece.version, piece.span), usage[metered[piece.span]], _earlier(customer, piece))
         for piece in pieces
@@ -87,6 +87,12 @@ def meters_of(pieces: Sequence[Slice]) -> set[str]:
 def timed_meters(pieces: Sequence[Slice]) -> set[str]:
     """Return those of which it matters when they were used."""
     return {price.meter for piece in pieces for price in piece.version.prices if price.meter in METERS and price.needs_time}
+
+
+def counted_meters(pieces: Sequence[Slice]) -> set[str]:
+    """Return those of which a quarter hour counts as a value, also one without use."""
+    peaks = (price for piece in pieces for price in piece.version.prices if price.aggregation is Aggregation.P95)
+    return {price.meter for price in peaks if price.meter in METERS}
 
 
 def with_recorded(version: VersionTerms, span: Period) -> VersionTerms:
@@ -133,11 +139,13 @@ def _cut(span: Period, until: datetime | None) -> Period:
     return span if until is None else Period(span.start, max(span.start, min(span.end, until)))
 
 
-def _usage(customer: Customer, span: Period, meters: set[str], timed: set[str], at: datetime | None) -> list[MachineUsage]:
+def _usage(
+    customer: Customer, span: Period, meters: set[str], timed: set[str], counted: set[str], at: datetime | None
+) -> list[MachineUsage]:
     if not meters or not span.length_ms:
         return []
     totals = totals_between(customer, [span.start, span.end], meters, None if at is None else _ms_after(at))[0]
-    return machine_usage(totals, buckets(customer, span.start, span.end, timed) if timed else {})
+    return machine_usage(totals, buckets(customer, span.start, span.end, timed, counted) if timed else {})
 
 
 def machine_usage(

@@ -189,7 +189,7 @@ def _in_time(
     timeline = _price_timeline(price, number, scale.span)
     used = levels.sums(group.slots, [(start, end, place) for place, (start, end, _) in enumerate(timeline)])
     pieces = []
-    for place in sorted(used):
+    for place in sorted(place for place, quantity in used.items() if quantity):
         unit_price = timeline[place][2]
         if unit_price is None:
             raise UnpricedError(f"{price.name!r} has no price before the first of its series, and there is usage.")

@@ -61,9 +61,12 @@ def totals_between(
     return spans
 
 
-def buckets(customer: Customer, start: datetime, end: datetime, meters: Collection[str]) -> dict[str, dict[str, list[Used]]]:
+def buckets(
+    customer: Customer, start: datetime, end: datetime, meters: Collection[str], idle: Collection[str] = ()
+) -> dict[str, dict[str, list[Used]]]:
     """Return when each machine used how much of some meters, by machine code and meter: quarter hours that are not zero.
 
+    Of the meters in `idle` also those that are zero while the machine was metered, for a percentile counts them.
     For what a total cannot tell: hours of the day, prices that change, peaks. One query beside that of the machines.
     """
     codes = dict(Machine.objects.filter(customer=customer).order_by("code").values_list("pk", "code"))
@@ -73,11 +76,12 @@ def buckets(customer: Customer, start: datetime, end: datetime, meters: Collecti
     columns = sorted({column for meter in meters for column in COLUMNS[meter]})
     places = {meter: [columns.index(column) + 2 for column in COLUMNS[meter]] for meter in meters}
     rows = UsageBucket.objects.filter(machine_id__in=list(codes), start_ms__gte=to_ms(start), start_ms__lt=to_ms(end))
-    for row in rows.order_by("machine_id", "start_ms").values_list("machine_id", "start_ms", *columns).iterator(5_000):
+    found = rows.order_by("machine_id", "start_ms").values_list("machine_id", "start_ms", *columns, "covered_ms")
+    for row in found.iterator(5_000):
         of_machine = used.setdefault(codes[row[0]], {meter: [] for meter in meters})
         for meter, of_meter in places.items():
             quantity = sum(row[place] for place in of_meter)
-            if quantity:
+            if quantity or (meter in idle and row[-1]):
                 of_machine[meter].append((row[1], quantity))
     return used
 

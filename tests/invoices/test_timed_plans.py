@@ -67,6 +67,19 @@ def test_the_95th_percentile_of_quarter_hours_is_of_all_machines_together() -> N
     assert preview(customer, OCTOBER).lines[0].quantity_text == "48.000"
 
 
+def test_idle_quarter_hours_are_values_of_a_percentile_and_those_without_a_reading_are_none() -> None:
+    """40 quarter hours of 1 to 40 Mbit/s and 60 of nothing are 100 values: the top five fall away, 35 is left."""
+    customer, machine = on(
+        {"model": "per_unit", "meter": "network_out", "unit": "Mbit/s", "aggregation": "p95", "unit_price": "1"}
+    )
+    for number in range(120):
+        speed = max(0, number - 79)
+        metered = {"covered_ms": 0} if number < 20 else {}
+        used(machine, utc(2026, 10, 5) + timedelta(minutes=15 * number), net_tx=speed * 112_500_000, **metered)
+
+    assert amounts(customer) == [3500]
+
+
 def test_reserved_cores_count_quarter_hour_by_quarter_hour() -> None:
     """Berlin's October has 745 hours: 2 x 745 x 0.01 = 14.90. A quarter hour of 6 cores is 1 core-hour above, at 0.50."""
     customer, machine = on({"model": "reserved", "meter": "cpu", "reserved": "2", "unit_price": "0.01", "overage_price": "0.50"})
@@ -91,6 +104,22 @@ def test_a_year_of_tiers_counts_from_invoice_to_invoice_and_again_when_usage_is_
 
     assert [line.amount_minor for line in owed] == [1000, -500]
     assert estimate(customer, DECEMBER.start + timedelta(days=1)).subtotal_minor == 500
+
+
+def test_moving_a_machine_to_another_class_changes_no_closed_month_of_a_year_of_tiers() -> None:
+    """October's 80 are still what November's 40 count on from: 30.00, also where they would now be of another class."""
+    price: dict[str, Any] = {"name": "CPU", "model": "graduated", "meter": "cpu", "tier_window": "year"}
+    price |= {"tiers": [{"up_to": "100", "unit_price": "1"}, {"unit_price": "0.50"}]}
+    customer, machine = on(price, {**price, "name": "GPU", "selector": "gpu"})
+    for period, hours in ((OCTOBER, 80), (NOVEMBER, 40)):
+        used(machine, period.start, cpu_ms=hours * HOUR_MS)
+        draft = billing.draft(customer, period)
+        assert draft is not None
+        billing.finalise(draft, period.end)
+
+    Machine.objects.update(machine_class="gpu")
+
+    assert corrections(customer, DECEMBER) == []
 
 
 def test_a_minimum_and_a_commitment_are_lines_that_late_usage_uses_up() -> None:
