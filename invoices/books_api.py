@@ -122,6 +122,8 @@ class InvoicePayments(APIView):
             payment = payments.record_payment(
                 invoice, amount_minor, values["reference"], values["received_on"], by=_email(request)
             )
+        except payments.PaymentError as error:
+            raise ValidationError({error.field: [str(error)]}) from error
         except BillingError as error:
             raise ValidationError({"payment": [str(error)]}) from error
         outstanding = Invoice.objects.with_settlement().get(pk=invoice.pk).outstanding_minor

@@ -57,11 +57,12 @@ def test_an_operators_program_records_a_payment_once(desk: Client, invoice: Invo
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"amount": "13.01"}, "payment"),
+        ({"amount": "13.01"}, "amount"),
+        ({"amount": "-0.01"}, "amount"),
         ({"amount": "5,00"}, "amount"),
         ({"currency": "USD"}, "currency"),
         ({"reference": ""}, "reference"),
-        ({"received_on": "2999-01-01"}, "payment"),
+        ({"received_on": "2999-01-01"}, "received_on"),
     ],
 )
 def test_a_payment_that_cannot_be_names_its_field(desk: Client, invoice: Invoice, changes: dict[str, str], field: str) -> None:
