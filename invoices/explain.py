@@ -11,7 +11,7 @@ from invoices.charges import Step
 from invoices.levels import Exact
 from invoices.money import amount_text, exact_text, round_half_away, rounded_text, shown_text, to_minor
 from invoices.takers import Part, Taken
-from invoices.terms import Model, Per, Rounding, TierWindow, VersionTerms, per_level_hour
+from invoices.terms import Model, Per, PriceTerms, Rounding, TierWindow, VersionTerms, per_level_hour
 from usage.meters import METERS, MICRO_PERCENT, MS_PER_HOUR
 from usage.periods import Period
 
@@ -112,7 +112,17 @@ def _more(charge: Charge) -> dict[str, Any]:
     row |= {"divide_by": exact_text(price.divide_by)} if price.divide_by != 1 else {}
     row |= {"round": price.rounding.value} if price.rounding is not Rounding.NONE else {}
     row |= {"time_window": charge.measured.window_name} if charge.measured.window_name else {}
-    return row
+    return row | _bounds(price)
+
+
+def _bounds(price: PriceTerms) -> dict[str, Any]:
+    """What is free of a percentage, the most that is charged, and between what a price follows demand."""
+    row: dict[str, Any] = {"free_events": price.free_events} if price.free_events is not None else {}
+    row |= {"free_amount": exact_text(price.free_amount)} if price.free_amount is not None else {}
+    row |= {"maximum": exact_text(price.maximum)} if price.maximum is not None else {}
+    if (demand := price.demand) is None:
+        return row
+    return row | {"demand": {name: exact_text(getattr(demand, name)) for name in ("target", "floor", "cap")}}
 
 
 def size_json(size: Exact) -> int | str:

@@ -188,8 +188,8 @@ def _metered(row: Mapping[str, Any], model: Model, where: str, reading: Reading)
 
 def _flat_meter(row: Mapping[str, Any], where: str, reading: Reading) -> tuple[str, str]:
     """A flat fee measures nothing. In a quote it may have a name there, to be found by."""
-    if reading.quote and row.get("meter") not in METERS:
-        return fields.text(row, "meter", where, 40, ""), fields.text(row, "unit", where, 20, "")
+    if reading.quote and (meter := fields.text(row, "meter", where, 40, "")) not in METERS:
+        return meter, fields.text(row, "unit", where, 20, "")
     if row.get("meter") or row.get("unit"):
         raise PlanFileError(where, "a flat fee has no meter, unit or selector.")
     return "", ""

@@ -1,7 +1,7 @@
 """What given usage would cost: a document of prices and usage in, lines and totals out, by the invoice's own rater. Pure."""
 
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -24,6 +24,7 @@ from usage.periods import Period, day_start
 
 READING = Reading(custom=None, price_places=12, quantity_places=12, quote=True)
 LONGEST_PERIOD = timedelta(days=400)
+COMMITMENT = -1  # Stands for no price, but for the least that all of them come to.
 KEYS = {
     "plan", "draft", "prices", "currency", "timezone", "period", "usage", "machines", "prior_quantity", "already_billed",
     "commitment", "discounts", "taxes", "credits", "tax_rounding",
@@ -66,9 +67,9 @@ def answer(document: Mapping[str, Any], versions: Sequence[VersionTerms] | None 
         raise PlanFileError("period", f"another version takes over on {instant_text(pieces[1].span.start)}: ask for each part.")
     terms = terms_of(document, currency)
     lines = rate([Part(piece.span, piece.version, usage, earlier) for piece in pieces], period, zone)
+    lines += _commitment(lines, pieces[0].version, terms.commitment, period)
     if terms.already_billed is not None:
         lines = _corrections(lines, pieces[0].version, terms.already_billed, period)
-    lines += _commitment(lines, pieces[0].version, terms.commitment, period)
     settled = settle(
         [line.amount_minor for line in lines],
         [discount.on([line.meter for line in lines]) for discount in terms.discounts],
@@ -77,6 +78,11 @@ def answer(document: Mapping[str, Any], versions: Sequence[VersionTerms] | None 
         tax_per_line=terms.tax_per_line,
     )
     return Quote(currency, zone.key, period, tuple(lines), terms, settled, ignored)
+
+
+def asked_period(document: Mapping[str, Any], zone_name: str = "UTC") -> Period:
+    """Return the period of a document, for who looks up what was recorded for it. Raise PlanFileError as answer() does."""
+    return _period(document.get("period"), _zone(document, zone_name))
 
 
 def quote_json(quote: Quote) -> dict[str, Any]:
@@ -192,42 +198,44 @@ def _inline(document: Mapping[str, Any], period: Period) -> VersionTerms:
 def _counting_on(row: object) -> object:
     if not isinstance(row, dict) or "tier_window" in row or row.get("aggregation", "sum") != "sum":
         return row
-    models = {model.value for model, keys in KEYS_OF.items() if "tier_window" in keys}
+    models = [model.value for model, keys in KEYS_OF.items() if "tier_window" in keys]
     events = any(key in row for key in ("fixed", "free_events", "free_amount"))
     return row if row.get("model") not in models or events else {**row, "tier_window": TierWindow.CONTRACT.value}
 
 
 def _corrections(lines: Sequence[Line], version: VersionTerms, billed: Mapping[str, int] | int, period: Period) -> list[Line]:
-    """One line for each price: what it comes to now less what was billed, corrections included. Nothing owed, no line."""
-    by_price: dict[int, list[Line]] = {}
-    for line in lines:
-        by_price.setdefault(_position(line), []).append(line)
+    """One line for each price: what it comes to now less what was billed, corrections included. Nothing owed, no line.
+
+    The true-up of a commitment is one more; of a single price and a single amount it is a part.
+    """
     names = {price.position: (price.meter, price.name) for price in version.prices}
     if isinstance(billed, int):
-        if len(version.prices) != 1:
+        if len(names) != 1:
             raise PlanFileError("already_billed", f"say of which: {', '.join(meter or name for meter, name in names.values())}.")
-        billed = {version.prices[0].meter or version.prices[0].name: billed}
+        position = version.prices[0].position
+        return [*_correction(position, names[position], lines, billed, version, period)]
+    names |= {COMMITMENT: ("", "commitment")}
     known = {name for pair in names.values() for name in pair if name}
     for name in billed:
         if name not in known:
             raise PlanFileError(f"already_billed.{name[:40]}", "is no meter and no name of a price here.")
     left = dict(billed)
-    corrections = []
-    for price in version.prices:
-        charged = left.pop(price.meter, 0) + left.pop(price.name, 0)
-        rated = by_price.get(price.position, [])
-        owed = sum(line.amount_minor for line in rated) - charged
-        if owed:
-            corrections.append(_correction(price.position, names[price.position], rated, charged, version, period))
+    corrections: list[Line] = []
+    for position, (meter, name) in names.items():
+        charged = left.pop(meter, 0) + left.pop(name, 0)
+        rated = [line for line in lines if _position(line) == position]
+        corrections += _correction(position, (meter, name), rated, charged, version, period)
     return corrections
 
 
 def _correction(
     position: int, names: tuple[str, str], rated: Sequence[Line], charged: int, version: VersionTerms, period: Period
-) -> Line:
+) -> Iterator[Line]:
     total = sum(line.amount_minor for line in rated)
+    if total == charged:
+        return
     usage = [line for line in rated if line.kind != "minimum_true_up"]
-    return Line(
+    yield Line(
         kind="correction",
         name=f"{names[1]}, correction",
         charge_key=f"{version.plan_code}/{version.number}/{position}@{period.start_ms}",
@@ -252,8 +260,9 @@ def _correction(
 
 
 def _position(line: Line) -> int:
-    """Which price a line is of: the middle of its key."""
-    return int(line.charge_key.rpartition("/")[2].partition("@")[0].partition(".")[0])
+    """Which price a line is of: the middle of its key. The true-up of a commitment is of none."""
+    place = line.charge_key.rpartition("/")[2].partition("@")[0].partition(".")[0]
+    return COMMITMENT if place in ("minimum", "commitment") else int(place)
 
 
 def _commitment(lines: Sequence[Line], version: VersionTerms, commitment: Fraction, period: Period) -> list[Line]:

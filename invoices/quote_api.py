@@ -16,11 +16,11 @@ from accounts.access import visible_customers
 from accounts.keys import actor
 from accounts.schema import REFUSALS
 from invoices.catalogue import draft_of, offered_versions
+from invoices.gather import with_recorded
 from invoices.metering import UnpricedError
 from invoices.parts import NoPriceError
 from invoices.plan_fields import PlanFileError
-from invoices.quote import answer, quote_json
-from invoices.spot import with_spot_prices
+from invoices.quote import answer, asked_period, quote_json
 from invoices.terms import VersionTerms
 
 LARGEST_BODY = 2 * 1024 * 1024
@@ -170,14 +170,14 @@ def versions_for(request: Request, document: Mapping[str, Any]) -> list[VersionT
         return None
     if not isinstance(code, str):
         raise PlanFileError("plan", "must be the code of a plan.")
-    person = actor(request)
+    person, period = actor(request), asked_period(document)
     if draft:
         if not getattr(request.user, "is_staff", False):
             raise PermissionDenied("Drafts are for the operator's staff.")
-        return [with_spot_prices(draft_of(code))]
+        return [with_recorded(draft_of(code), period)]
     everything = bool(getattr(request.user, "is_staff", False))
     offered = offered_versions(code, None if everything else visible_customers(person))
-    return [with_spot_prices(version) for version in offered]
+    return [with_recorded(version, period) for version in offered]
 
 
 @extend_schema(exclude=True)

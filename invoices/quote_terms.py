@@ -98,7 +98,7 @@ def _discount(row: Mapping[str, Any], where: str, currency: str) -> QuotedDiscou
     if given[0] == "rate":
         share = fields.rate(value, at, PLACES)
     elif given[0] == "percent":
-        share = fields.rate(f"{value}%", at, PLACES)
+        share = fields.rate(f"{value}%" if isinstance(value, str | int) else value, at, PLACES)
     else:
         fixed_minor = amount(value, at, currency)
     return QuotedDiscount(fields.text(row, "name", where, 120, "Discount"), share, fixed_minor, _meters(row, where))

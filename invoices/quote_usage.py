@@ -10,6 +10,7 @@ from invoices import plan_fields as fields
 from invoices.levels import Exact, Slot, overlaid, within
 from invoices.metering import scale_of
 from invoices.plan_fields import PlanFileError, path
+from invoices.plan_times import WEEK_MS
 from invoices.takers import MachineUsage
 from invoices.terms import Aggregation, Model, PriceTerms, per_level_hour
 from usage.meters import MS_PER_HOUR
@@ -52,7 +53,7 @@ def machines_of(
     for meter, value in loose.items():
         of_meter = _prices_of(meter, prices, "usage")
         machines.append(_loose(meter, of_meter, _slots(value, path("usage", meter), of_meter, period, zone, budget)))
-    _check_work(machines, prices)
+    _check_work(machines, prices, period)
     return machines, budget.ignored
 
 
@@ -160,14 +161,22 @@ def _sum(slots: Sequence[Slot]) -> Exact:
     return sum(slot.quantity for slot in slots)
 
 
-def _check_work(machines: Sequence[MachineUsage], prices: Sequence[PriceTerms]) -> None:
-    """Refuse what would take long: records times prices, and long levels cut into many buckets."""
+def _check_work(machines: Sequence[MachineUsage], prices: Sequence[PriceTerms], period: Period) -> None:
+    """Refuse what would take long: records times prices, usage cut at many edges, and long levels cut into many buckets."""
     work = 0
     for price in prices:
+        edges, in_windows = _edges(price, period)
         for machine in machines:
             slots = machine.slots.get(price.meter, ())
-            work += len(slots) + len(price.series)
+            work += len(slots) + edges + (in_windows if slots else 0)
             if price.bucket_ms:
                 work += sum((slot.end_ms - slot.start_ms) // price.bucket_ms for slot in slots)
     if work > MOST_WORK:
         raise PlanFileError("usage", f"takes {work} steps with these prices; at most {MOST_WORK} are done.")
+
+
+def _edges(price: PriceTerms, period: Period) -> tuple[int, int]:
+    """At how many instants a price may change, and at how many more where it has windows: in each, loads are looked at anew."""
+    loads = len(price.demand.loads) if price.demand is not None else 0
+    opened = sum(len(window.days) for window in price.windows) * (period.length_ms // WEEK_MS + 1)
+    return len(price.series) + loads, opened + loads * len(price.windows)

@@ -197,11 +197,12 @@ def _fees(price: PriceTerms, part: Part, span: Period, whole: Period, zone: Zone
 def _usage(price: PriceTerms, part: Part, span: Period, whole: Period, zone: ZoneInfo) -> Iterator[Charge]:
     machines = taken(price, part, span)
     found = measured(price, machines, taken_before(price, part), span, whole, zone)
-    room = price.maximum
+    currency, room = part.version.currency, price.maximum
     for measure, steps in found:
         steps = charges.capped(price, steps, room)
-        room = None if room is None else room - charges.total(steps)
-        if measure.used or price.flat_when_zero or charges.total(steps):
+        printed = from_minor(to_minor(charges.total(steps), currency), currency)
+        room = None if room is None else max(room - printed, ZERO)  # Lines of windows never print more than the maximum.
+        if measure.used or printed:
             yield Charge(price, part, span, measure, steps)
 
 

@@ -16,8 +16,6 @@ from invoices.money import NANO, decimal_text
 from invoices.terms import PriceTerms, VersionTerms
 from usage.periods import Period, to_ms
 
-SHOWN_WITHOUT_A_SPAN = 20_000
-
 
 class SpotError(ValueError):
     """Why a price cannot be recorded, as a sentence for the operator."""
@@ -80,21 +78,16 @@ def _billed_until(market: str) -> datetime | None:
     return until
 
 
-def with_spot_prices(version: VersionTerms, span: Period | None = None) -> VersionTerms:
-    """Return a version with what its markets asked in a span: the last price before it, and those inside.
-
-    Without a span, which a question about any time has, the newest there are.
-    """
+def with_spot_prices(version: VersionTerms, span: Period) -> VersionTerms:
+    """Return a version with what its markets asked in a span: the last price before it, and those inside."""
     if not any(price.market for price in version.prices):
         return version
     prices = tuple(_priced(price, span) if price.market and not price.series else price for price in version.prices)
     return replace(version, prices=prices)
 
 
-def _priced(price: PriceTerms, span: Period | None) -> PriceTerms:
+def _priced(price: PriceTerms, span: Period) -> PriceTerms:
     found = SpotPrice.objects.filter(market=price.market).order_by("-at")
-    if span is None:
-        return replace(price, series=_series(found[:SHOWN_WITHOUT_A_SPAN]))
     inside = found.filter(at__gt=span.start, at__lt=span.end)
     return replace(price, series=_series([*inside, *found.filter(at__lte=span.start)[:1]]))
 

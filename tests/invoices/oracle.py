@@ -87,7 +87,7 @@ def quote(document: dict[str, Any], hours: int, places: int) -> tuple[list[int],
         usage = document["usage"].get(price.get("meter"), [])
         for exact in lines_of(price, usage, hours, None if prior is None else F(prior)):
             amounts.append(rounded(min(exact, room), places))
-            room, printed = room - min(exact, room), printed + amounts[-1]
+            room, printed = max(room - F(amounts[-1], 10**places), ZERO), printed + amounts[-1]
         amounts.append(missing(price.get("minimum", "0"), printed, places))
     amounts.append(missing(document.get("commitment", "0"), sum(amounts), places))
     left = sum(amounts)

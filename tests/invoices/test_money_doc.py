@@ -11,7 +11,7 @@ import pytest
 
 from invoices import plan_file, plan_price
 from invoices.money import amount_text
-from invoices.quote import answer, quote_json
+from invoices.quote import KEYS, answer, quote_json
 from tests.invoices.rows import BERLIN, FEE, OCTOBER, rated
 from usage.periods import Period
 
@@ -48,7 +48,7 @@ def test_a_quote_comes_out_as_the_text_says(document: str, lines: str, total: st
 
 def test_the_text_has_examples() -> None:
     assert len(CASES) == DOC.count("usage = ") == 17
-    assert len(QUOTES) == DOC.count("```quote") == 25
+    assert len(QUOTES) == DOC.count("```quote") == 26
 
 
 def test_every_rule_has_a_worked_example() -> None:
@@ -63,6 +63,10 @@ def test_every_key_of_a_plan_file_is_in_the_text() -> None:
     keys = plan_file.PLAN_KEYS | plan_price.ALL_KEYS
 
     assert {key for key in keys if f"`{key}`" not in DOC} == set()
+
+
+def test_every_key_of_a_quote_is_in_the_text() -> None:
+    assert {key for key in KEYS if f"`{key}`" not in DOC.partition("## A quote")[2]} == set()
 
 
 def test_every_key_of_a_derivation_is_in_the_text() -> None:

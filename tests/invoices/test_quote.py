@@ -1,12 +1,16 @@
 """Every key and every convention of the price document, alone and combined, with amounts that providers publish or by hand."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from invoices import quote_usage
 from invoices.plan_fields import PlanFileError
+from invoices.plan_file import check
 from invoices.quote import anniversary, answer, quote_json
+from invoices.terms import VersionTerms
 
 OCTOBER = {"start": "2026-10-01", "end": "2026-11-01"}
 
@@ -124,6 +128,23 @@ def test_whichever_is_reached_first_ends_the_free_part(free: dict[str, str], tot
     )
 
 
+def test_a_line_says_what_was_free_and_the_most_that_is_charged() -> None:
+    price = {"meter": "x", "model": "percentage", "rate": "0.1", "free_events": "1", "free_amount": "120", "maximum": "5"}
+
+    told = quoted(price, usage={"x": "150"})["lines"][0]["derivation"]
+
+    assert [told[key] for key in ("free_events", "free_amount", "maximum", "exact")] == [1, "120", "5", "3"]
+
+
+def test_a_line_says_between_what_its_price_follows_demand() -> None:
+    demand = {"target": "0.5", "floor": "0.2", "cap": "2", "loads": [["2026-10-01T00:00:00Z", "0.75"]]}
+    price = {"meter": "x", "model": "per_unit", "unit_price": "1", "demand": demand}
+
+    told = quoted(price, usage={"x": "2"})["lines"][0]["derivation"]
+
+    assert (told["demand"], told["exact"]) == ({"target": "0.5", "floor": "0.2", "cap": "2"}, "3")
+
+
 def test_a_graduated_percentage() -> None:
     """As Stripe Connect and card schemes tier it: 2 % to 1,000, 1 % beyond."""
     price = {"model": "graduated_percentage", "tiers": [{"up_to": "1000", "rate": "0.02"}, {"rate": "0.01"}]}
@@ -138,6 +159,21 @@ def test_a_minimum_is_a_line_of_its_own_and_a_maximum_acts_inside_the_line() -> 
     assert amounts(quoted(price, usage={"cpu": "200"})) == ["8.00"]
     assert amounts(quoted(price, usage={"cpu": "300"})) == ["10.00"]
     assert [(line["kind"], line["amount"]) for line in quoted(price)["lines"]] == [("minimum_true_up", "5.00")]
+
+
+def test_windows_together_print_no_more_than_the_maximum() -> None:
+    """Half a cent in each of two windows: 0.505 and 0.505 capped at 1.01 are 0.51 and 0.50, and not a cent above it."""
+    price = {
+        "meter": "x",
+        "model": "time_of_use",
+        "unit_price": "1",
+        "maximum": "1.01",
+        "windows": [{"name": "morning", "to": "12:00", "unit_price": "1"}],
+    }
+
+    quote = quoted(price, usage={"x": [["2026-10-01T01:00:00Z", "0.505"], ["2026-10-01T13:00:00Z", "2"]]})
+
+    assert amounts(quote) == ["0.51", "0.50"]
 
 
 def test_a_minimum_is_prorated_and_compared_with_rounded_usage() -> None:
@@ -210,6 +246,21 @@ def test_late_usage_is_the_whole_period_rated_anew_less_what_was_billed() -> Non
     assert quoted(graduated, already_billed="5.00")["total"] == "-5.00"
 
 
+def test_late_usage_uses_up_what_a_commitment_was_billed() -> None:
+    """5.00 and a true-up of 15.00 were billed; now it is 7.00 and 13.00, whether a plan or the quote asks for 20.00."""
+    price = {"meter": "cpu", "model": "per_unit", "unit_price": "1"}
+    row = {"code": "p", "name": "P", "currency": "USD", "commitment": "20", "prices": [price]}
+    version = VersionTerms("p", "P", 1, "USD", datetime(2026, 1, 1, tzinfo=UTC), check(row).prices, Fraction(20))
+    usage = {"cpu": "7"}
+
+    for billed, left in (({"cpu": "5", "commitment": "15"}, ["2.00", "-2.00"]), ("20", []), ("5", ["15.00"])):
+        by_plan = quote_json(answer({"period": OCTOBER, "usage": usage, "already_billed": billed}, [version]))
+        by_quote = quoted(price, usage=usage, already_billed=billed, commitment="20")
+
+        assert amounts(by_plan) == amounts(by_quote) == left
+        assert {line["kind"] for line in by_plan["lines"]} <= {"correction"}
+
+
 def test_a_fee_is_prorated_by_days_or_seconds_or_not() -> None:
     """Lago's example of a 31-day month: joining on the 17th leaves 15 of 31 days."""
     fee = {"model": "flat", "unit_price": "31", "active": ["2026-10-17T12:00:00Z", ""]}
@@ -280,7 +331,9 @@ def test_amounts_have_their_currencys_decimals_and_round_half_away_from_zero() -
 def test_no_usage_makes_no_line_and_usage_within_what_is_included_one_of_nothing() -> None:
     price = {"meter": "x", "model": "per_unit", "unit_price": "1", "included": "10"}
 
-    assert quoted(price, usage={"x": "0"})["lines"] == []
+    tiers = {"meter": "x", "model": "graduated", "flat_when_zero": True, "tiers": [{"unit_price": "1"}]}
+
+    assert quoted(price, usage={"x": "0"})["lines"] == quoted(tiers)["lines"] == []
     assert amounts(quoted(price, usage={"x": "10"})) == ["0.00"]
 
 
@@ -342,6 +395,9 @@ def test_records_outside_the_period_are_counted_and_not_priced() -> None:
         ({"taxes": [{"rate": "19"}]}, "taxes[0].rate: 19 is above one"),
         ({"taxes": [{"rate": "0.1"}, {"rate": "0.1", "included": True}]}, "taxes: prices include all taxes, or none."),
         ({"discounts": [{"rate": "0.1", "fixed": "1"}]}, "discounts[0]: has one of"),
+        ({"discounts": [{"percent": 10.5}]}, "discounts[0].percent: write a number as a string"),
+        ({"prices": [{"model": "flat", "unit_price": "1", "meter": []}]}, "prices[0].meter: must be a text"),
+        ({"prices": [{"meter": "x", "model": [], "unit_price": "1"}], "prior_quantity": "1"}, "prices[0].model: [] is none of"),
         ({"credits": [{"amount": "0.001"}]}, "credits[0].amount: '0.001' has more than 2 decimals."),
         ({"already_billed": {"y": "1"}}, "already_billed.y: is no meter"),
         ({"tax_rounding": "never"}, "tax_rounding: 'never' is none of rate, line."),
@@ -361,6 +417,25 @@ def test_a_mistake_is_named_with_its_place(wrong: dict[str, Any], said: str) -> 
         answer({**right, **wrong})
 
     assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"demand": {"target": "0.5", "floor": "0", "cap": "2", "loads": [[f"2026-10-01T00:00:{n:02}Z", "1"] for n in range(60)]}},
+        {"windows": [{"from": f"{n:02}:00", "to": f"{n:02}:30", "unit_price": "1"} for n in range(20)]},
+    ],
+)
+def test_prices_that_cut_usage_too_often_are_refused_before_they_are_rated(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loads are looked at anew in each window, and a window opens on each of its days: 100 machines, at a hundredth the limit."""
+    monkeypatch.setattr(quote_usage, "MOST_WORK", 4_000)
+    price = {"meter": "x", "model": "time_of_use", "unit_price": "1", "windows": [{"to": "12:00", "unit_price": "1"}], **more}
+    machines = [{"code": f"m{n}", "usage": {"x": "1"}} for n in range(100)]
+
+    with pytest.raises(PlanFileError, match="usage: takes [0-9]+ steps with these prices; at most 4000"):
+        quoted(price, machines=machines)
 
 
 @pytest.mark.parametrize(

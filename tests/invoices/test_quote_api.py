@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import Customer
+from invoices.fleet import FleetLoad
 from invoices.models import InvoiceLine, Price, RatePlan
-from invoices.plan_file import read
+from invoices.plan_file import check, read
 from invoices.publishing import new_draft, publish, save_draft, subscribe
 from invoices.quote_api import ASKED
 from tests.cast import a_customer, an_operator, signed_in, with_key
@@ -61,6 +63,24 @@ def test_a_plan_is_rated_in_its_own_currency_and_zone_of_the_request(acme: Custo
 
     assert [line["amount"] for line in answer["lines"]] == ["9.00", "0.12"]
     assert (answer["currency"], answer["total"]) == ("EUR", "9.12")
+
+
+def test_a_plan_that_follows_demand_is_rated_by_the_loads_that_were_recorded(acme: Customer) -> None:
+    """As its invoice is: at 75 % of a target of 50 % half as much again, from 16 October 12:00 on; before it, as it is."""
+    price = {
+        "meter": "cpu",
+        "model": "per_unit",
+        "unit_price": "1",
+        "demand": {"target": "0.50", "floor": "0.5", "cap": "2"},
+    }
+    row = {"code": "busy", "name": "Busy", "currency": "EUR", "effective_from": "2025-01-01T00:00:00Z", "prices": [price]}
+    publish(save_draft(check(row))[0])
+    subscribe(acme, RatePlan.objects.get(code="busy"), LONG_AGO.replace(year=2025))
+    FleetLoad.objects.create(at=datetime(2026, 10, 16, 12, tzinfo=UTC), share_micro=750_000)
+
+    answer = ask(with_key(acme), {"plan": "busy", "period": OCTOBER, "usage": {"cpu": "100"}}).json()
+
+    assert answer["total"] == "125.00"
 
 
 def test_a_plan_of_others_does_not_exist(acme: Customer) -> None:
