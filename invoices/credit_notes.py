@@ -104,10 +104,12 @@ def _of_net(invoice: Invoice, left: Left, net: int) -> tuple[int, int]:
 
 
 def _of_gross(invoice: Invoice, left: Left, gross: int) -> tuple[int, int]:
-    """Net and tax of an amount with tax."""
+    """Net and tax of an amount with tax: as much tax as all amounts up to it hold together, less what is credited of it."""
     if gross == left.gross_minor:
         return left.net_minor, left.tax_minor
-    tax = min(round_half_away(Fraction(gross * invoice.tax_minor, invoice.gross_minor)), left.tax_minor)
+    upto = invoice.gross_minor - left.gross_minor + gross
+    held = round_half_away(Fraction(upto * invoice.tax_minor, invoice.gross_minor))
+    tax = max(0, min(held - (invoice.tax_minor - left.tax_minor), left.tax_minor, gross - 1))
     return gross - tax, tax
 
 

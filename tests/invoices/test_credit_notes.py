@@ -66,6 +66,15 @@ def test_an_amount_is_spread_over_the_lines_and_the_rest_is_exact(invoice: Invoi
     assert amounts(rest) == (880, 167, 1047)
 
 
+def test_many_small_amounts_hold_the_tax_of_their_sum(invoice: Invoice) -> None:
+    """0.02 hold 0.003 of tax, 0.04 hold 0.006, 0.06 hold 0.0096: the cent is in the second one, and the rest stays right."""
+    small = [credit_notes.credit_amount(invoice, 2, "Goodwill") for _ in range(3)]
+    rest = credit_notes.credit_whole(invoice, "All of it after all")
+
+    assert [amounts(note) for note in small] == [(2, 0, 2), (1, 1, 2), (2, 0, 2)]
+    assert amounts(rest) == (1295, 246, 1541)
+
+
 def test_what_was_paid_already_goes_to_the_wallet(invoice: Invoice, customer: Customer) -> None:
     payments.record_payment(invoice, 1000, "bank-1", date(2026, 11, 9))
 
