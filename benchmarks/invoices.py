@@ -107,7 +107,8 @@ def text(figures: dict[str, Any]) -> str:
     closing, plain, paper = figures["closing"], figures["plain"], figures["pdf"]
     lines = [
         facts_text(figures["machine"]),
-        f"{figures['data']['buckets']:,} quarter hours of {figures['customers']:,} customers",
+        f"{figures['data']['buckets']:,} quarter hours of {figures['customers']:,} customers; their days were summed before,"
+        f" as a task does all month, in {figures['data']['days_s']} s",
         f"rated, finalised, sealed and booked in {closing['seconds']} s with {closing['workers']} processes:"
         f" {closing['invoices_per_s']} invoices/s ({closing['python_cpu_s']} s of Python)",
         f"PDF/A: {paper['per_s']}/s, {paper['mean_bytes']:,} bytes each" if paper else "no PDFs asked for",

@@ -14,7 +14,7 @@ from usage.totals import by_day
 def with_days(customer: Customer, lines: Sequence[Line]) -> list[Line]:
     """Return lines, the first of each meter with what was used on each local day of the time billed, in base units.
 
-    Only machines that the meter's lines name are counted; two queries, however many lines and days.
+    Only machines that the meter's lines name are counted; eight queries at most, however many lines and days.
     """
     usage = [line for line in lines if line.kind == "usage" and line.meter in METERS]
     if not usage:

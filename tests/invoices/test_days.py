@@ -11,8 +11,9 @@ from invoices.issued import Invoice
 from tests.cast import a_customer, a_machine
 from tests.invoices.rows import BERLIN, CPU, HOUR_MS, OCTOBER, published, subscribed, used, utc
 from tests.invoices.test_documents import words
-from usage.models import Machine
-from usage.periods import days_of, month
+from usage import days as summed_days
+from usage.models import Machine, UsageDay
+from usage.periods import Period, days_of, month
 from usage.totals import by_day
 
 pytestmark = pytest.mark.django_db
@@ -66,10 +67,31 @@ def test_every_quarter_hour_is_on_the_day_that_the_clock_says(
         used(machine, day.start, net_rx=place)
         used(machine, day.end - QUARTER, net_tx=1000 * place)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         found = by_day(machine.customer, days, ["network", "cpu"])
+    summed_days.catch_up(days[-4].start + timedelta(days=2))  # The last days are not over.
+    with django_assert_num_queries(5):
+        from_days = by_day(machine.customer, days, ["network", "cpu"])
 
     assert found == {"web-1": {"network": [1001 * place for place in range(1, count + 1)], "cpu": [0] * count}}
+    assert from_days == found
+    assert UsageDay.objects.count() > 20
+
+
+def test_a_cut_day_and_a_day_that_late_usage_changed_are_counted_from_their_quarter_hours(db: None) -> None:
+    machine = a_machine(a_customer())
+    whole = list(days_of(month(2026, 9, BERLIN), BERLIN))
+    for place, day in enumerate(whole, 1):
+        used(machine, day.start, net_rx=place)
+        used(machine, day.end - QUARTER, net_rx=1000 * place)
+    summed_days.catch_up(whole[-1].end + timedelta(days=2))
+    changed = UsageDay.objects.get(start_ms=whole[9].start_ms)
+    UsageDay.objects.filter(pk=changed.pk).update(stale=True, net_rx=7)
+    cut = [Period(whole[0].start + QUARTER, whole[0].end), *whole[1:-1], Period(whole[-1].start, whole[-1].end - QUARTER)]
+
+    found = by_day(machine.customer, cut, ["network"])
+
+    assert found == {"web-1": {"network": [1000, *(1001 * place for place in range(2, 30)), 30]}}
 
 
 def test_the_paper_shows_each_meter_and_an_older_invoice_none(customer: Customer, machine: Machine) -> None:
