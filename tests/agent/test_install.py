@@ -20,11 +20,17 @@ ROOT = Path(__file__).parent.parent.parent
 INSTALL = ROOT / "agent" / "install.sh"
 
 
-def run(*command: object, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(*command: object, given: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """With nothing of this installation's around it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("COREHOUR_", "KAFKA_", "USAGE_", "PYTHON"))}
     return subprocess.run(
-        [str(part) for part in command], env={**kept, **environ}, capture_output=True, text=True, timeout=240, check=False
+        [str(part) for part in command],
+        env={**kept, **environ},
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
 
 
@@ -40,7 +46,8 @@ def test_one_line_installs_an_agent_that_meters_this_machine(
     _, token = create_token(a_machine(a_customer(), "web-1"))
     prefix = tmp_path / "p"
 
-    installed = run(INSTALL, live_server.url, token, COREHOUR_AGENT_PREFIX=str(prefix), PYTHON=sys.executable)
+    environ = {"COREHOUR_AGENT_PREFIX": str(prefix), "PYTHON": sys.executable}
+    installed = run(INSTALL, live_server.url, "-", given=f"{token}\n", **environ)
 
     assert installed.returncode == 0, installed.stdout + installed.stderr
     agent, state = prefix / "opt/corehour-agent/bin/corehour-agent", prefix / "var/lib/corehour-agent"
@@ -61,3 +68,12 @@ def test_it_says_what_it_needs() -> None:
 
     assert done.returncode == 2
     assert "usage:" in done.stderr
+
+
+def test_without_a_token_where_it_was_promised_nothing_is_installed(tmp_path: Path) -> None:
+    environ = {"COREHOUR_AGENT_PREFIX": str(tmp_path), "PYTHON": sys.executable}
+    done = run(INSTALL, "https://billing.example.com", "-", **environ)
+
+    assert done.returncode == 2
+    assert "no token on standard input" in done.stderr
+    assert list(tmp_path.iterdir()) == []
