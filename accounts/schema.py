@@ -71,3 +71,8 @@ REFUSALS = {
         "Request was throttled. Expected available in 12 seconds.",
     ),
 }
+
+
+def conflict(when: str, detail: str) -> dict[Any, OpenApiResponse]:
+    """That the state of things does not allow it, whoever asks."""
+    return {(409, PROBLEM_JSON): refusal(409, "Conflict", when, detail)}

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from accounts.access import visible_customers
 from accounts.keys import actor
 from accounts.query import CustomerPageQuery, CustomerQuery, customer_of
-from accounts.schema import REFUSALS
+from accounts.schema import REFUSALS, conflict
 from invoices import api_examples as examples
 from invoices import documents
 from invoices.api_forms import (
@@ -52,12 +52,17 @@ class NotPriced(APIException):
     default_code = "not_priced"
 
 
+NOT_PRICED = conflict(
+    "A plan has no price in force for this time.", "There is no published version of the plan for this month yet."
+)
+
+
 class RunningCost(APIView):
     @extend_schema(
         summary="Show the running cost",
         description="What the invoice of the current month would say if the month ended now, by the invoice's own rater.",
         parameters=[CustomerQuery],
-        responses={200: EstimateSerializer, **REFUSALS},
+        responses={200: EstimateSerializer, **REFUSALS, **NOT_PRICED},
         examples=[examples.ESTIMATE],
         tags=["cost"],
     )

@@ -22,7 +22,7 @@ from accounts.access import may_see_fleet, visible_customers
 from accounts.keys import actor
 from accounts.models import ApiKey, User
 from accounts.query import CustomerQuery, customer_of
-from accounts.schema import REFUSALS
+from accounts.schema import REFUSALS, conflict
 from invoices import api_examples as examples
 from invoices import documents, payments
 from invoices.api_forms import WalletSerializer, money, payment_json, wallet_json
@@ -37,6 +37,12 @@ class NotSayable(APIException):
 
     status_code = 409
     default_code = "not_sayable"
+
+
+NOT_SAYABLE = conflict(
+    "The electronic form wants what was not known when it was made; the PDF is there all the same.",
+    "EN 16931 asks for both countries: set SELLER_COUNTRY and the customer's country.",
+)
 
 
 class MayRecord(BasePermission):
@@ -65,7 +71,7 @@ class InvoiceFile(APIView):
     @extend_schema(
         summary="Download an invoice as an electronic invoice",
         description="EN 16931 as Cross Industry Invoice (`xml`, as in Factur-X and XRechnung) or as UBL 2.1 (`ubl`).",
-        responses={(200, "application/xml"): OpenApiTypes.BINARY, **REFUSALS},
+        responses={(200, "application/xml"): OpenApiTypes.BINARY, **REFUSALS, **NOT_SAYABLE},
         examples=[examples.XML],
         tags=["invoices"],
     )

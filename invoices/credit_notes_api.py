@@ -21,7 +21,7 @@ from invoices import api_examples as examples
 from invoices import credit_note_documents
 from invoices.api_forms import CreditNoteSerializer, TaxSerializer, credit_note_json, money, tax_json
 from invoices.books import CreditNote
-from invoices.books_api import NotSayable
+from invoices.books_api import NOT_SAYABLE, NotSayable
 from invoices.einvoice import EInvoiceError
 
 
@@ -93,7 +93,7 @@ class CreditNoteXml(APIView):
     @extend_schema(
         summary="Download a credit note as an electronic one",
         description="EN 16931 as Cross Industry Invoice (`xml`, as in Factur-X and XRechnung) or as UBL 2.1 (`ubl`).",
-        responses={(200, "application/xml"): OpenApiTypes.BINARY, **REFUSALS},
+        responses={(200, "application/xml"): OpenApiTypes.BINARY, **REFUSALS, **NOT_SAYABLE},
         examples=[examples.XML],
         tags=["invoices"],
     )

@@ -1,4 +1,5 @@
-"""Requests that schemathesis makes up from the API's description: right ones and wrong ones, as each kind of asker.
+"""Requests that schemathesis makes up from the API's description: right ones and wrong ones, as each kind of asker; each by
+itself, and in stories, where what one request made or found is what the next one asks for.
 
 Nothing answers 5xx, every status and content is one that the description names, and what is no valid request is refused.
 """
@@ -18,6 +19,7 @@ from django.db import close_old_connections, connection, transaction
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as effort
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.core.failures import FailureGroup
@@ -38,6 +40,9 @@ ASKED = [
 ]  # fmt: skip
 AGENTS = r"/api/v1/(enrol|agent)/"  # These speak the agent's own protocol and are signed; tests/usage tries them.
 CASES_IN_ALL = int(os.environ.get(CASES, FEW))
+UNAUTHORISED = 401
+STEPS = 8
+STORIES = max(1, CASES_IN_ALL // (10 * STEPS * len(WHO)))  # So that about a tenth of the requests are in stories.
 counted: Counter[str] = Counter()
 
 
@@ -57,22 +62,35 @@ def _connections_stay() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
-def _signed(client: Client) -> dict[str, str]:
-    """What a program or a browser of that asker sends along."""
+Signed = dict[str, dict[str, str]]
+
+
+def _signed(client: Client) -> Signed:
+    """The headers and cookies that a program or a browser of that asker sends along."""
     token = "a" * 32
     if given := client.defaults.get("HTTP_AUTHORIZATION"):
-        return {"Authorization": str(given)}
+        return {"headers": {"Authorization": str(given)}}
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}; {settings.CSRF_COOKIE_NAME}={token}", "X-CSRFToken": token}
+    cookies = {settings.SESSION_COOKIE_NAME: session, settings.CSRF_COOKIE_NAME: token}
+    return {"headers": {"X-CSRFToken": token}, "cookies": cookies}
 
 
-def _ask(case: Any, headers: dict[str, str]) -> Any:
+def _call(case: Any, signed: Signed) -> Any:
+    """Make a request as the asker, whatever else the description's own means of signing in made up for it."""
+    case.headers.pop("Authorization", None)
+    case.cookies.clear()
+    response = case.call(**signed)
+    assert response.status_code != UNAUTHORISED, "the asker is somebody, or nothing of this is tried"
+    return response
+
+
+def _ask(case: Any, signed: Signed) -> Any:
     """Make a request whose changes are gone after it, so that each meets the same world."""
     counted[case.operation.label] += 1
     if sum(counted.values()) % 100 == 0:
         cache.clear()  # The rate of requests.
     with transaction.atomic():
-        response = case.call(headers=headers)
+        response = _call(case, signed)
         transaction.set_rollback(True)
     return response
 
@@ -88,10 +106,14 @@ def _effort(examples: int) -> effort:
     )
 
 
-def _answered(case: Any, headers: dict[str, str]) -> list[str]:
+def _answered(case: Any, signed: Signed) -> list[str]:
     """Make a request, and say what of its answer the description does not allow."""
+    return _found_wrong(case, _ask(case, signed))
+
+
+def _found_wrong(case: Any, response: Any) -> list[str]:
     try:
-        case.validate_response(_ask(case, headers), checks=CHECKS.get_by_names(ASKED), headers=headers)
+        case.validate_response(response, checks=CHECKS.get_by_names(ASKED))
     except FailureGroup as failures:
         return [f"{case.operation.label}: {failure}" for failure in failures.exceptions]
     return []
@@ -100,7 +122,7 @@ def _answered(case: Any, headers: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize("who", WHO)
 def test_whatever_is_asked_is_answered_as_described(schema: Any, who: str) -> None:
     cache.clear()
-    headers = _signed(build().clients[who])
+    signed = _signed(build().clients[who])
     operations = [each.ok() for each in schema.get_all_operations()]
     examples = -(-CASES_IN_ALL // (len(operations) * len(WHO) * len(GenerationMode)))
     problems: list[str] = []
@@ -112,8 +134,37 @@ def test_whatever_is_asked_is_answered_as_described(schema: Any, who: str) -> No
             @_effort(examples)
             @given(case=operation.as_strategy(mode))
             def ask(case: Any) -> None:
-                problems.extend(_answered(case, headers))
+                problems.extend(_answered(case, signed))
 
             ask()
+
+    assert problems == []
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_what_follows_from_an_answer_is_answered_as_described(schema: Any, who: str) -> None:
+    cache.clear()
+    signed = _signed(build().clients[who])
+    problems: list[str] = []
+    machine: Any = schema.as_state_machine()
+
+    class Story(machine):  # type: ignore[misc] # made of the description
+        def setup(self) -> None:
+            self.world = transaction.atomic()
+            self.world.__enter__()
+
+        def teardown(self) -> None:
+            transaction.set_rollback(True)
+            self.world.__exit__(None, None, None)
+
+        def call(self, case: Any, **more: Any) -> Any:
+            counted[f"then {case.operation.label}"] += 1
+            cache.clear()
+            return _call(case, signed)
+
+        def validate_response(self, response: Any, case: Any, **more: Any) -> None:
+            problems.extend(_found_wrong(case, response))
+
+    run_state_machine_as_test(Story, settings=effort(_effort(STORIES), stateful_step_count=STEPS, derandomize=True))
 
     assert problems == []
